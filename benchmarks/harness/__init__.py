@@ -1,0 +1,1 @@
+"""The benchmark house: starts candidates, measures them in alternating rounds, reports."""

@@ -1,0 +1,81 @@
+"""The command line of the benchmarks: which topics, how long, how often."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.harness.machine import describe_machine
+from benchmarks.harness.model import Report
+from benchmarks.harness.options import Options
+from benchmarks.harness.quiet import Quiet
+from benchmarks.harness.report import show, store, write_overview
+from benchmarks.harness.topic_client import run_client
+from benchmarks.harness.topic_fleet import run_fleet
+from benchmarks.harness.topic_server import run_server
+from benchmarks.harness.topic_start import run_start
+from rich.console import Console
+
+TOPICS: dict[str, Callable[[Options], Report]] = {
+    "server": run_server,
+    "client": run_client,
+    "fleet": run_fleet,
+    "start": run_start,
+}
+
+
+def parse_arguments() -> argparse.Namespace:
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/run.py",
+        description="Measure the promises of energymeter beside its peers, all on loopback. "
+        "Ends with 0 even when a promise is missed: this reports, it does not judge.",
+    )
+    parser.add_argument("topic", nargs="?", choices=[*TOPICS, "all"], default="all")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one load")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds over all candidates")
+    parser.add_argument("--meters", type=int, default=5000, help="size of the fleet")
+    parser.add_argument("--fleet-seconds", type=float, default=40.0, help="length of a fleet run")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="a topic may spend this long on waiting for a quiet machine and on repeating "
+        "loads that something else disturbed",
+    )
+    parser.add_argument("--no-store", action="store_true", help="leave benchmarks/results alone")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, show and keep each topic as it is done."""
+    asked = parse_arguments()
+    console = Console()
+    machine = describe_machine()
+    date = datetime.now(UTC).date().isoformat()
+    topics = list(TOPICS) if asked.topic == "all" else [asked.topic]
+    with tempfile.TemporaryDirectory(prefix="energymeter-bench-") as folder:
+        for topic in topics:
+            options = Options(
+                seconds=asked.seconds,
+                rounds=asked.rounds,
+                fleet_meters=asked.meters,
+                fleet_seconds=asked.fleet_seconds,
+                build_folder=Path(folder),
+                quiet=Quiet(asked.patience),
+                say=lambda line: console.print(f"[dim]{line}[/]", highlight=False),
+            )
+            report = TOPICS[topic](options)
+            show(report, console)
+            if not asked.no_store:
+                store(report, date=date, machine=machine)
+    if not asked.no_store:
+        write_overview()
+        console.print("kept in benchmarks/results")
+
+
+main()

@@ -1,0 +1,75 @@
+"""The `energymeter` command: finds the subcommand, and turns errors into one sentence.
+
+A subcommand's module is imported when it is called, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+from energymeter._version import __version__
+from energymeter.errors import ConfigError, MeterError, UnknownHostError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS: Final[dict[str, str]] = {
+    "read": "Read a meter once, or keep a table renewed.",
+    "poll": "Read a meter on a fixed beat and print the values.",
+    "simulate": "Be a meter: answer on Modbus TCP with values that move.",
+    "demo": "Simulate a meter of each kind, poll them and show it live.",
+    "frame": "Explain a Modbus frame in words.",
+}
+"""Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"energymeter.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="energymeter")
+def cli() -> None:
+    """Read any energy meter over Modbus, and stand in for it when there is none."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 the meter or the wire failed, 2 wrong usage."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (ConfigError, UnknownHostError) as error:
+        _complain(error)
+        sys.exit(2)
+    except MeterError as error:
+        _complain(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(error: MeterError) -> None:
+    click.echo(f"energymeter: {error}", err=True)

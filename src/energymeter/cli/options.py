@@ -1,0 +1,126 @@
+"""What several commands ask for in the same words: the meter, its place, how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from energymeter.compat import Endian, ModbusDevice
+from energymeter.devicefile import load_device
+from energymeter.errors import ConfigError
+from energymeter.profiles import Profile, ProfileLibrary
+from energymeter.transports import TcpEndpoint, parse_host_port
+
+__all__ = ["Target", "find_profile", "meter_options", "reading_options", "target"]
+
+_ORDERS = click.Choice([member.name for member in Endian], case_sensitive=False)
+
+
+def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name a meter."""
+    command = click.option(
+        "--device",
+        metavar="FILE.py[:NAME]",
+        help="A ModbusDevice in a Python file, in the form of the original reader.",
+    )(command)
+    return click.option(
+        "--profile", metavar="NAME", help="A meter profile, such as pm8000 or electric."
+    )(command)
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how to read a meter."""
+    for option in reversed(
+        (
+            click.option(
+                "--unit", type=click.IntRange(0, 255), help="Unit to ask; default: the profile's."
+            ),
+            click.option(
+                "--timeout",
+                type=click.FloatRange(0, 3600, min_open=True),
+                default=1.0,
+                show_default=True,
+                help="Seconds to wait for a connection and for an answer.",
+            ),
+            click.option(
+                "--byteorder",
+                type=_ORDERS,
+                help="Order of the bytes in a register; default: the profile's.",
+            ),
+            click.option(
+                "--wordorder",
+                type=_ORDERS,
+                help="Order of the registers of one value; default: the profile's.",
+            ),
+            click.option(
+                "--message-size",
+                "--message_size",
+                type=click.IntRange(1, 125),
+                help="Longest read in registers; default: the profile's.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def find_profile(profile: str | None, device: str | None) -> Profile:
+    """The meter that was named.
+
+    Raises:
+        ConfigError: None was, or both ways were used, or it cannot be loaded.
+    """
+    if profile is not None and device is not None:
+        msg = "give --profile or --device, not both"
+        raise ConfigError(msg)
+    if device is not None:
+        found: ModbusDevice = load_device(device)
+        return found.profile
+    if profile is not None:
+        return ProfileLibrary().load(profile)
+    names = ", ".join(name.partition("/")[2] for name in ProfileLibrary().names())
+    msg = f"which meter is it? give --profile NAME ({names}) or --device FILE.py"
+    raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which meter to read, where, and how."""
+
+    profile: Profile
+    endpoint: TcpEndpoint
+    unit: int
+    timeout_s: float
+    max_words: int | None
+    find_byte_order: bool
+    find_word_order: bool
+
+
+def target(host: str, options: dict[str, Any]) -> Target:
+    """Make sense of the host and of the options above together.
+
+    Raises:
+        ConfigError: They do not make sense.
+    """
+    profile = find_profile(options["profile"], options["device"])
+    byte, word = options["byteorder"], options["wordorder"]
+    fixed = {
+        key: value.lower()
+        for key, value in (("byte_order", byte), ("word_order", word))
+        if value in ("BIG", "LITTLE")
+    }
+    if fixed:
+        profile = Profile.model_validate({**profile.model_dump(), **fixed})
+    name, port = parse_host_port(host, profile.defaults.tcp_port)
+    return Target(
+        profile=profile,
+        endpoint=TcpEndpoint(name, port),
+        unit=profile.defaults.unit if options["unit"] is None else options["unit"],
+        timeout_s=options["timeout"],
+        max_words=options["message_size"],
+        find_byte_order=byte == "AUTO",
+        find_word_order=word == "AUTO",
+    )

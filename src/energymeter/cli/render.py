@@ -1,0 +1,85 @@
+"""A report as people or programs want it: table, JSON, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from energymeter.cli.options import Target
+from energymeter.reader import Quality, ReadReport
+from energymeter.values.text import format_value, shortest
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["as_csv", "as_json", "as_table"]
+
+
+def as_json(report: ReadReport, target: Target) -> str:
+    """One object: meter, host, unit, time, and the values by name; see docs/reference."""
+    values = {
+        point.name: {
+            "value": _number(value, point.type),
+            "unit": point.unit,
+            "quality": quality.value,
+        }
+        for point, value, quality in zip(
+            report.points, report.values, report.qualities, strict=True
+        )
+    }
+    document = {
+        "meter": target.profile.name,
+        "host": str(target.endpoint),
+        "unit": target.unit,
+        "time": _utc(report.time),
+        "values": values,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_csv(report: ReadReport, target: Target) -> str:
+    """A header and one line a value."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["time", "meter", "name", "value", "unit", "quality"])
+    for point, value, quality in zip(report.points, report.values, report.qualities, strict=True):
+        number = _number(value, point.type)
+        text = "" if number is None else number
+        writer.writerow(
+            [_utc(report.time), target.profile.name, point.name, text, point.unit, quality.value]
+        )
+    return out.getvalue()
+
+
+def as_table(report: ReadReport) -> Table:
+    """A table for the terminal."""
+    from rich import box  # noqa: PLC0415 - only people pay for it
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("name", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit")
+    table.add_column("quality")
+    styles = {Quality.GOOD: "green", Quality.NOT_AVAILABLE: "yellow", Quality.NOT_READ: "red"}
+    for point, value, quality in zip(report.points, report.values, report.qualities, strict=True):
+        text = format_value(value, point.type, point.exact_scale.divisor)
+        word = quality.replace("_", " ")
+        table.add_row(point.name, text, point.unit, f"[{styles[quality]}]{word}[/]")
+    return table
+
+
+def _number(value: Any, data_type: Any) -> Any:  # noqa: ANN401 - any value of JSON
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        return shortest(value, data_type) if math.isfinite(value) else None
+    return value
+
+
+def _utc(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Meters declared in Python, in the form of the original reader; put your own beside it."""

@@ -1,0 +1,116 @@
+"""One simulated meter: tables that show its quantities, and what writing to them does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from energymeter.codec import Table
+from energymeter.codec.codes import ExceptionCode
+from energymeter.codec.messages_ext import IDENTIFICATION_NAMES
+from energymeter.profiles import Point, Profile
+from energymeter.server import BitImage, RegisterImage, Tables, Write
+from energymeter.server.tables import refusal
+from energymeter.simulator.image import ImageMaker
+
+__all__ = ["SimulatedMeter"]
+
+_RUNNING: Final = b"\xff"
+"""The run indicator that ends the answer to function 17."""
+
+
+class SimulatedMeter:
+    """A meter that answers like the real one.
+
+    Args:
+        maker: Makes its images; shared by all meters of a profile.
+        on_reset: Called when a client asks for its counters to be reset; the meter is shown anew
+            afterwards with what `state` returns.
+        state: Its quantities now, by canonical name.
+    """
+
+    def __init__(
+        self,
+        maker: ImageMaker,
+        *,
+        on_reset: Callable[[], None],
+        state: Callable[[], Mapping[str, float]],
+    ) -> None:
+        self.is_online = True
+        """Whether it measures; offline its values stand still and its status says so."""
+        profile = maker.profile
+        self._maker = maker
+        self._on_reset = on_reset
+        self._state = state
+        self._shown: Mapping[str, float] = {}
+        self._commands = _writable(profile)
+        holding = RegisterImage()
+        mirrors = all(
+            Table.HOLDING in point.tables and Table.INPUT in point.tables
+            for point in profile.points
+            if not point.table.is_bits
+        )
+        self.tables = Tables(
+            holding=holding,
+            input=holding if mirrors else RegisterImage(),
+            coils=BitImage(),
+            discrete=BitImage(),
+            on_write=self._write,
+            server_id=f"{profile.vendor} {profile.model}".encode("ascii", "replace") + _RUNNING,
+            identification=_identification(profile),
+        )
+        self.show()
+
+    def show(self) -> None:
+        """Put the quantities as they are now into the tables, each table in one step."""
+        if self.is_online or not self._shown:
+            self._shown = self._state()
+        state = {**self._shown, "online": self.is_online, "communication_ok": True}
+        tables, maker = self.tables, self._maker
+        tables.holding.replace(maker.registers(Table.HOLDING, state))
+        if tables.input is not tables.holding:
+            tables.input.replace(maker.registers(Table.INPUT, state))
+        tables.coils.replace(maker.bits(Table.COIL, state))
+        tables.discrete.replace(maker.bits(Table.DISCRETE, state))
+
+    def _write(self, write: Write) -> None:
+        """Carry a write out, or refuse all of it when one address is not for writing."""
+        commands: list[tuple[str, int]] = []
+        for offset, value in enumerate(write.values):
+            point = self._commands.get((write.table, write.address + offset))
+            if point is None:
+                raise refusal(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+            if value not in (0, 1):
+                raise refusal(ExceptionCode.ILLEGAL_DATA_VALUE)
+            commands.append((point.name, value))
+        for name, value in commands:
+            if name == "online":
+                self.is_online = bool(value)
+            elif value:
+                self._on_reset()
+                self._shown = self._state()
+        self.show()
+
+
+def _writable(profile: Profile) -> dict[tuple[Table, int], Point]:
+    """Where a client may write: the command points the simulator knows."""
+    return {
+        (point.table, point.address): point
+        for point in profile.points
+        if point.access != "r" and point.name in ("online", "reset_counters")
+    }
+
+
+def _identification(profile: Profile) -> dict[int, bytes]:
+    """The objects of function 43/14; vendor, product and revision are mandatory there."""
+    given = profile.identification.model_dump()
+    fallback = {
+        "vendor_name": profile.vendor,
+        "product_code": profile.model,
+        "major_minor_revision": "1.0",
+    }
+    return {
+        object_id: text.encode("utf-8")[:244]
+        for object_id, name in IDENTIFICATION_NAMES.items()
+        if (text := given.get(name) or fallback.get(name, ""))
+    }

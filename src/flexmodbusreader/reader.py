@@ -1,0 +1,5 @@
+"""See `energymeter.compat`."""
+
+from energymeter.compat import ModbusDeviceDataReader
+
+__all__ = ["ModbusDeviceDataReader"]

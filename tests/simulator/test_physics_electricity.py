@@ -1,0 +1,455 @@
+"""The identities, limits and events of simulated electricity meters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from energymeter.simulator.physics import (
+    Condition,
+    ElectricityPhysics,
+    PhysicsOptions,
+    create_physics,
+)
+from energymeter.simulator.physics.energy import DemandWindow
+
+QUIET = PhysicsOptions(events=False)
+PHASES = ("a", "b", "c")
+SUMMED = (
+    "active_power",
+    "reactive_power",
+    "apparent_power",
+    "active_energy_import",
+    "active_energy_export",
+    "active_energy",
+    "reactive_energy_import",
+    "reactive_energy_export",
+    "reactive_energy",
+    "apparent_energy_import",
+    "apparent_energy_export",
+    "apparent_energy",
+)
+CUMULATIVE = tuple(name for name in SUMMED if "energy" in name)
+
+Series = dict[str, NDArray[Any]]
+
+
+def record(physics: ElectricityPhysics, steps_s: Iterable[float]) -> Series:
+    """Return name -> array (1 + number of steps, size), the state before the first step first."""
+    rows = [physics.quantities()]
+    for dt_s in steps_s:
+        physics.step(dt_s)
+        rows.append(physics.quantities())
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    options: PhysicsOptions
+
+
+CASES = (
+    Case("eventful", PhysicsOptions(start_s=0, sag_interval_s=300, outage_interval_s=4000)),
+    Case("solar", PhysicsOptions(start_s=0, solar_w=9000.0)),
+    Case("american", PhysicsOptions(nominal_voltage_v=120.0, nominal_frequency_hz=60.0)),
+)
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+def day(request: pytest.FixtureRequest) -> Series:
+    """A day of ten meters in steps of two minutes; the cases cover every branch of the physics."""
+    return record(ElectricityPhysics(10, 5, request.param.options), [120.0] * 720)
+
+
+@pytest.fixture(scope="module")
+def quiet_day() -> Series:
+    """A day of 30 default meters without events, in steps of two minutes."""
+    return record(ElectricityPhysics(30, 5, PhysicsOptions(start_s=0, events=False)), [120.0] * 720)
+
+
+def assert_identities(series: Series) -> None:
+    for phase in PHASES:
+        p, q, s, u, i, pf, angle = (
+            series[f"{name}_phase_{phase}"]
+            for name in (
+                "active_power",
+                "reactive_power",
+                "apparent_power",
+                "voltage",
+                "current",
+                "power_factor",
+                "phase_angle",
+            )
+        )
+        np.testing.assert_allclose(s**2, p**2 + q**2, rtol=1e-12)
+        np.testing.assert_allclose(p, u * i * pf, rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(s, u * i, rtol=1e-12)
+        np.testing.assert_allclose(p, s * np.cos(np.radians(angle)), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(q, s * np.sin(np.radians(angle)), rtol=1e-9, atol=1e-9)
+    for name in SUMMED:
+        a, b, c = (series[f"{name}_phase_{phase}"] for phase in PHASES)
+        np.testing.assert_array_equal(series[f"{name}_total"], a + b + c)
+    np.testing.assert_array_equal(
+        series["active_energy_net_total"],
+        series["active_energy_import_total"] - series["active_energy_export_total"],
+    )
+
+
+def phasors(series: Series, quantity: str, lag: str | None = None) -> list[NDArray[Any]]:
+    return [
+        series[f"{quantity}_phase_{phase}"]
+        * np.exp(1j * np.radians(-120.0 * k - (series[f"{lag}_phase_{phase}"] if lag else 0.0)))
+        for k, phase in enumerate(PHASES)
+    ]
+
+
+def test_powers_currents_and_sums_fit_together_at_every_step(day: Series) -> None:
+    assert_identities(day)
+
+
+@given(seed=st.integers(), solar_w=st.sampled_from([0.0, 5000.0, 100_000.0]))
+@settings(max_examples=15, deadline=None)
+def test_powers_currents_and_sums_fit_together_for_every_seed(seed: int, solar_w: float) -> None:
+    options = PhysicsOptions(start_s=12 * 3600, solar_w=solar_w, sag_interval_s=60)
+
+    assert_identities(record(ElectricityPhysics(3, seed, options), [0.1, 1.0, 60.0, 7.3]))
+
+
+def test_line_voltages_are_the_differences_of_the_phasors(day: Series) -> None:
+    a, b, c = phasors(day, "voltage")
+
+    np.testing.assert_allclose(day["voltage_phase_ab"], abs(a - b), rtol=1e-12)
+    np.testing.assert_allclose(day["voltage_phase_bc"], abs(b - c), rtol=1e-12)
+    np.testing.assert_allclose(day["voltage_phase_ca"], abs(c - a), rtol=1e-12)
+    np.testing.assert_allclose(
+        day["voltage_ll_average"], (abs(a - b) + abs(b - c) + abs(c - a)) / 3, rtol=1e-12
+    )
+
+
+def test_neutral_current_is_the_sum_of_the_current_phasors(day: Series) -> None:
+    a, b, c = phasors(day, "current", lag="phase_angle")
+
+    np.testing.assert_allclose(day["current_neutral"], abs(a + b + c), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["active", "reactive", "apparent"])
+def test_energy_is_the_integral_of_power(day: Series, name: str) -> None:
+    for phase in PHASES:
+        power = day[f"{name}_power_phase_{phase}"]
+        parts = {"import": np.maximum(power, 0.0), "export": np.maximum(-power, 0.0)}
+        if name == "apparent":
+            exporting = day[f"active_power_phase_{phase}"] < 0
+            parts = {
+                "import": np.where(exporting, 0.0, power),
+                "export": np.where(exporting, power, 0.0),
+            }
+        for direction, part in parts.items():
+            counter = day[f"{name}_energy_{direction}_phase_{phase}"]
+            expected = (part[1:] + part[:-1]) / 2 * 120.0 / 3600.0
+            np.testing.assert_allclose(np.diff(counter, axis=0), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_counters_never_fall(day: Series) -> None:
+    for name in CUMULATIVE:
+        for part in ("phase_a", "phase_b", "phase_c", "total"):
+            assert (np.diff(day[f"{name}_{part}"], axis=0) >= 0).all()
+
+
+def test_flags_say_what_the_voltages_of_the_same_step_say(day: Series) -> None:
+    voltages = np.stack([day[f"voltage_phase_{phase}"] for phase in PHASES])
+    nominal = 120.0 if voltages.max() < 170 else 230.0
+    outage = (voltages == 0).all(axis=0)
+    over = (voltages > 1.1 * nominal).any(axis=0)
+    under = (voltages < 0.9 * nominal).any(axis=0) & ~outage
+
+    np.testing.assert_array_equal(day["power_outage"], outage)
+    np.testing.assert_array_equal(day["over_voltage"], over)
+    np.testing.assert_array_equal(day["under_voltage"], under)
+    np.testing.assert_array_equal(day["no_alarms"], ~(outage | over | under))
+    assert (day["frequency"][outage] == 0).all()
+    assert day["online"].all()
+
+
+def test_power_curve_and_voltages_of_a_quiet_day_are_plausible(quiet_day: Series) -> None:
+    limits = {
+        "active_power": (50, 6500),
+        "power_factor": (0.8, 1.0),
+        "voltage": (220, 240),
+        "thd_voltage": (0.5, 4),
+        "thd_current": (2, 25),
+    }
+    for name, (low, high) in limits.items():
+        for phase in PHASES:
+            values = quiet_day[f"{name}_phase_{phase}"]
+            assert low <= values.min(), name
+            assert values.max() <= high, name
+    assert np.abs(quiet_day["frequency"] - 50.0).max() <= 0.1
+    assert quiet_day["frequency"].std() > 0.005
+    assert quiet_day["no_alarms"].all()
+
+
+def test_the_evening_draws_more_than_the_night(quiet_day: Series) -> None:
+    power = quiet_day["active_power_total"].mean(axis=1)
+    night, morning, evening = power[30:120].mean(), power[210:270].mean(), power[540:630].mean()
+
+    assert night < 0.5 * morning
+    assert morning < evening
+
+
+def test_voltage_sinks_with_the_load(quiet_day: Series) -> None:
+    heavy = quiet_day["active_power_phase_a"] > 2500
+    voltage = quiet_day["voltage_phase_a"]
+
+    assert voltage[heavy].mean() < voltage[~heavy].mean() - 1.0
+
+
+def test_a_site_without_a_roof_only_imports(quiet_day: Series) -> None:
+    assert not quiet_day["active_energy_export_total"].any()
+    assert quiet_day["active_power_phase_a"].min() > 0
+
+
+def test_a_roof_feeds_in_at_noon_and_not_at_night() -> None:
+    noon = ElectricityPhysics(5, 1, PhysicsOptions(start_s=43_200, solar_w=20_000, events=False))
+    night = ElectricityPhysics(5, 1, PhysicsOptions(start_s=0, solar_w=20_000, events=False))
+    exported = record(noon, [60.0] * 60)["active_energy_export_total"]
+
+    assert (exported[-1] > exported[0]).all()
+    assert (record(night, [60.0] * 60)["active_power_total"] > 0).all()
+
+
+def test_demand_is_the_mean_power_of_the_last_quarter_of_an_hour() -> None:
+    series = record(ElectricityPhysics(4, 3, QUIET), [20.0] * 180)
+    power = series["active_power_total"]
+    between = (power[1:] + power[:-1]) / 2
+
+    for end in (45, 90, 180):
+        np.testing.assert_allclose(
+            series["demand_active_power_total"][end],
+            between[end - 45 : end].mean(axis=0),
+            rtol=1e-9,
+        )
+    np.testing.assert_array_equal(
+        series["max_demand_active_power_total"],
+        np.maximum.accumulate(series["demand_active_power_total"], axis=0),
+    )
+
+
+def test_demand_keeps_its_marks_when_steps_do_not_add_up_exactly() -> None:
+    window = DemandWindow(0.0, [np.zeros(1)] * 16, np.zeros(1))
+    clock_s = 0.0
+    for _ in range(12_000):
+        power, clock_s = np.array([clock_s]), clock_s + 0.1
+        window.add(power, np.array([clock_s]), clock_s, 0.1)
+
+    # Power grew by 1 W a second: the mean of seconds 300 to 1200.
+    np.testing.assert_allclose(window.demand_w, 750.0, rtol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_series_and_another_seed_does_not() -> None:
+    first, again, other = (record(ElectricityPhysics(3, s, None), [1.0] * 20) for s in (7, 7, 8))
+
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, again[name], err_msg=name)
+    assert (first["voltage_phase_a"] != other["voltage_phase_a"]).all()
+
+
+def test_a_meter_is_the_same_in_every_population_and_unlike_its_neighbours() -> None:
+    options = PhysicsOptions(solar_w=3000.0, sag_interval_s=60)
+    alone = record(ElectricityPhysics(1, 7, options), [60.0] * 50)
+    among = record(ElectricityPhysics(1000, 7, options), [60.0] * 50)
+
+    for name, values in alone.items():
+        np.testing.assert_allclose(values[:, 0], among[name][:, 0], rtol=1e-13, err_msg=name)
+    assert np.unique(among["active_power_total"][-1]).size == 1000
+
+
+def test_short_and_long_steps_meet_the_same_curve() -> None:
+    short = record(ElectricityPhysics(5, 7, QUIET), [0.5] * 1200)
+    long = record(ElectricityPhysics(5, 7, QUIET), [60.0] * 10)
+
+    for name in ("voltage_phase_a", "active_power_total", "frequency"):
+        np.testing.assert_array_equal(short[name][-1], long[name][-1])
+
+
+def test_counters_start_aged_or_at_zero() -> None:
+    aged = ElectricityPhysics(4, 1).quantities()
+    fresh = ElectricityPhysics(4, 1, PhysicsOptions(zero_counters=True)).quantities()
+
+    assert (aged["active_energy_import_total"] > 1e6).all()
+    assert not any(fresh[f"{name}_total"].any() for name in CUMULATIVE)
+
+
+def test_the_first_quantities_are_complete() -> None:
+    physics = ElectricityPhysics(2, 1)
+    before = physics.quantities()
+    physics.step(1.0)
+    after = physics.quantities()
+
+    assert before.keys() == after.keys()
+    assert all(values.shape == (2,) for values in before.values())
+    assert all(np.isfinite(values).all() for values in before.values())
+
+
+def test_quantities_are_read_only_and_do_not_change_later() -> None:
+    physics = ElectricityPhysics(2, 1)
+    before = physics.quantities()
+    kept = {name: values.copy() for name, values in before.items()}
+    physics.step(1.0)
+    physics.reset_counters(0)
+
+    assert not any(values.flags.writeable for values in before.values())
+    for name, values in kept.items():
+        np.testing.assert_array_equal(before[name], values)
+
+
+@pytest.mark.parametrize(
+    ("condition", "low", "high"),
+    [("over_voltage", 253.0, 290.0), ("under_voltage", 150.0, 207.0), ("power_outage", 0.0, 0.0)],
+)
+def test_a_forced_condition_shows_in_flags_and_voltages_of_that_meter_only(
+    condition: Condition, low: float, high: float
+) -> None:
+    physics = ElectricityPhysics(3, 2, QUIET)
+    physics.force(1, condition)
+    physics.step(1.0)
+    now = physics.quantities()
+
+    for name in ("over_voltage", "under_voltage", "power_outage"):
+        assert now[name].tolist() == [False, name == condition, False]
+    assert now["no_alarms"].tolist() == [True, False, True]
+    assert all(low <= now[f"voltage_phase_{phase}"][1] <= high for phase in PHASES)
+    physics.force(1, None)
+    physics.step(1.0)
+    assert physics.quantities()["no_alarms"].all()
+
+
+def test_nothing_flows_in_an_outage() -> None:
+    physics = ElectricityPhysics(2, 2, PhysicsOptions(events=False, solar_w=9000))
+    physics.force(0, "power_outage")
+    physics.step(1.0)
+    series = record(physics, [1.0] * 5)
+
+    for name in ("frequency", "current_neutral", "active_power_total", "thd_voltage_phase_a"):
+        assert not series[name][:, 0].any()
+        assert series[name][:, 1].all()
+    assert np.ptp(series["active_energy_total"][:, 0]) == 0
+    assert (series["power_factor_phase_a"][:, 0] == 1).all()
+
+
+def test_sags_and_swells_last_seconds_and_outages_are_rarer() -> None:
+    options = PhysicsOptions(swell_interval_s=None, outage_interval_s=None, sag_interval_s=200)
+    under = record(ElectricityPhysics(20, 2, options), [1.0] * 1000)["under_voltage"]
+    starts = (np.diff(under.astype(int), axis=0) == 1).sum()
+
+    assert 60 <= starts <= 140
+    assert 5 <= under.sum() / starts <= 30
+
+
+def test_events_can_be_forbidden_one_by_one() -> None:
+    options = PhysicsOptions(sag_interval_s=None, outage_interval_s=None, swell_interval_s=60)
+    series = record(ElectricityPhysics(50, 2, options), [7.0] * 50)
+
+    assert series["over_voltage"].any()
+    assert not series["under_voltage"].any()
+    assert not series["power_outage"].any()
+
+
+def test_unknown_conditions_and_meters_are_refused() -> None:
+    physics = ElectricityPhysics(2, 1)
+    unknown: Any = "flood"
+
+    with pytest.raises(ValueError, match="flood"):
+        physics.force(0, unknown)
+    with pytest.raises(IndexError):
+        physics.force(-1, "over_voltage")
+    with pytest.raises(IndexError):
+        physics.reset_counters(2)
+
+
+def test_a_reset_clears_the_energies_of_one_meter_only() -> None:
+    physics = ElectricityPhysics(2, 1, PhysicsOptions(solar_w=5000.0))
+    before = physics.quantities()
+    physics.reset_counters(1)
+    after = physics.quantities()
+
+    for name in CUMULATIVE:
+        assert after[f"{name}_total"][1] == 0
+        assert after[f"{name}_total"][0] == before[f"{name}_total"][0]
+
+
+def test_a_restored_population_goes_on_identically() -> None:
+    options = PhysicsOptions(solar_w=4000.0, sag_interval_s=60)
+    first = ElectricityPhysics(3, 9, options)
+    first.force(2, "under_voltage")
+    record(first, [0.3, 17.0] * 40)
+    second = ElectricityPhysics(3, 9, options)
+    second.restore(json.loads(json.dumps(first.state())))
+    expected, actual = record(first, [11.0] * 100), record(second, [11.0] * 100)
+
+    for name, values in expected.items():
+        np.testing.assert_array_equal(values, actual[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"kind": "water"},
+        {"size": 3},
+        {"version": 99},
+        {"clock_s": None},
+        {"counters": [1, 2]},
+        {"demand_marks": "x"},
+        {"demand_max": [float("nan"), 1.0]},
+        {"forced": {"7": "over_voltage"}},
+        {"forced": [1]},
+    ],
+    ids=str,
+)
+def test_a_foreign_or_damaged_state_is_refused_and_changes_nothing(damage: dict[str, Any]) -> None:
+    physics = ElectricityPhysics(2, 1)
+    physics.step(5.0)
+    before = physics.state()
+
+    with pytest.raises(ValueError, match="saved state"):
+        physics.restore({**before, "clock_s": 1.0, **damage})
+    assert physics.state() == before
+
+
+@pytest.mark.parametrize("dt_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_time_does_not_stand_or_run_backwards(dt_s: float) -> None:
+    with pytest.raises(ValueError, match="time advances"):
+        ElectricityPhysics(1, 1).step(dt_s)
+
+
+@pytest.mark.parametrize(
+    "settings_",
+    [
+        {"nominal_voltage_v": 0.0},
+        {"solar_w": -1.0},
+        {"start_s": float("nan")},
+        {"sag_interval_s": 0.0},
+    ],
+    ids=str,
+)
+def test_impossible_options_are_refused(settings_: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings_))):
+        PhysicsOptions(**settings_)
+
+
+def test_kinds_are_made_by_name_and_unknown_ones_refused() -> None:
+    unknown: Any = "steam"
+
+    assert isinstance(create_physics("electricity", 2, 1), ElectricityPhysics)
+    with pytest.raises(ValueError, match="steam"):
+        create_physics(unknown, 1, 1)
+    with pytest.raises(ValueError, match="1 meter or more"):
+        create_physics("electricity", 0, 1)
