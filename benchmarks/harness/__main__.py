@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.model import Report
 from benchmarks.harness.options import Options
-from benchmarks.harness.quiet import Quiet
+from benchmarks.harness.quiet import Quiet, disturbances
 from benchmarks.harness.report import show, store, write_overview
 from benchmarks.harness.topic_client import run_client
 from benchmarks.harness.topic_fleet import run_fleet
@@ -25,6 +26,9 @@ TOPICS: dict[str, Callable[[Options], Report]] = {
     "fleet": run_fleet,
     "start": run_start,
 }
+
+PIPED_WIDTH = 120
+"""Columns of the tables where no terminal says how many it has."""
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, show and keep each topic as it is done."""
     asked = parse_arguments()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     machine = describe_machine()
     date = datetime.now(UTC).date().isoformat()
     topics = list(TOPICS) if asked.topic == "all" else [asked.topic]
@@ -70,6 +74,7 @@ def main() -> None:
                 say=lambda line: console.print(f"[dim]{line}[/]", highlight=False),
             )
             report = TOPICS[topic](options)
+            report.remarks += disturbances(report.rows)
             show(report, console)
             if not asked.no_store:
                 store(report, date=date, machine=machine)

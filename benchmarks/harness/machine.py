@@ -27,7 +27,16 @@ def describe_machine() -> Json:
         "kernel": f"{platform.system()} {platform.release()}",
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
+        "tcp_congestion_control": _congestion_control(),
     }
+
+
+def _congestion_control() -> str | None:
+    """Loopback is TCP too: how its sender is paced differs from machine to machine."""
+    try:
+        return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    except OSError:
+        return None
 
 
 def _package_version(name: str) -> str | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.harness.model import Json
+from benchmarks.harness.model import Json, Row
 from benchmarks.harness.process import TICKS_PER_S, Server
 
-__all__ = ["Quiet"]
+__all__ = ["Quiet", "disturbances"]
 
 DISTURBED_CORES = 0.08
 """Others may use this much of one core, all cores added, before a figure counts as disturbed."""
@@ -61,6 +61,20 @@ class Quiet:
             if (_busy_seconds() - busy) / LOOK_S <= DISTURBED_CORES:
                 return
             self._patience_s -= LOOK_S
+
+
+def disturbances(rows: Sequence[Row]) -> list[str]:
+    """One sentence when something else ran during loads that were kept, otherwise nothing."""
+    others = [run["others_cores"] for row in rows for run in row.details if "others_cores" in run]
+    disturbed = [share for share in others if share > DISTURBED_CORES]
+    if not disturbed:
+        return []
+    return [
+        (
+            f"{len(disturbed)} of {len(others)} loads were disturbed: something else used up to "
+            f"{max(disturbed):.2f} of a core meanwhile; `others_cores` in the file says which."
+        )
+    ]
 
 
 def _accounted(load: Callable[[], Json], server: Server | None) -> Json:

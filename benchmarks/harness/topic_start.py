@@ -18,7 +18,7 @@ __all__ = ["run_start"]
 
 WALL = "wall ms"
 STARTS_A_ROUND = 10
-SIMULATED = rb"127\.0\.0\.1:(\d+)"
+SIMULATED = rb"127\.0\.0\.1:(\d+)\D"
 """Where the simulator's greeting says that it listens."""
 BARE = "python -c pass, the floor"
 HELP = "energymeter --help"

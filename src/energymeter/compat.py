@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import inspect
 import logging
+import math
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from energymeter.blocking import BlockingLink, LoopThread
 from energymeter.client import Link, UnitClient
@@ -48,6 +49,8 @@ __all__ = [
     "Register",
     "poll_from_command_line",
 ]
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -108,12 +111,16 @@ class ModbusDevice:
 
     def _make_profile(self) -> Profile:
         origin = f"device {self.model!r}"
+        if not self.registers:
+            msg = f"{origin}: its registers_map is empty"
+            raise ProfileError(msg)
         points = [
             {"name": r.name, "address": r.index, "type": _data_type(r, origin)}
             for r in self.registers
         ]
         for register, point in zip(self.registers, points, strict=True):
             _check_length(register, point["type"], origin)
+            _check_address(register, self.index_shift, origin)
         data = {
             "name": self.model,
             "vendor": "",
@@ -149,7 +156,7 @@ class ModbusDeviceDataReader:
         self.client = client
         self.device = device
         self.message_size = message_size
-        unit, self._thread = _unit_of(client, device.unit)
+        unit, self._runner = _unit_of(client, device.unit)
         self._reader = _make_reader(unit, device, byteorder, wordorder, message_size)
 
     def read_registers(self) -> dict[str, Value]:
@@ -158,7 +165,7 @@ class ModbusDeviceDataReader:
         Raises:
             MeterError: Nothing at all could be read.
         """
-        report = self._thread.run(self._reader.read())
+        report = self._runner.run(self._reader.read())
         finding = self._reader.order_finding
         if finding is not None:
             _log.info("AUTO: %s", finding.reason)
@@ -197,10 +204,10 @@ class ModbusDeviceService:
         wordorder: Any = Endian.BIG,  # noqa: ANN401
         message_size: int = 100,
     ) -> None:
-        if not timeout > 0:
+        if not 0 < timeout < math.inf:
             msg = f"a timeout of {timeout:g} s is not possible, use more than 0"
             raise ConfigError(msg)
-        if not interval > 0:
+        if not 0 < interval < math.inf:
             msg = f"an interval of {interval:g} s is not possible, use more than 0"
             raise ConfigError(msg)
         self.endpoint = TcpEndpoint(host, port)
@@ -273,6 +280,24 @@ class _PymodbusUnit:
         return struct.pack(f">{len(words)}H", *words)
 
 
+class _ThisThread:
+    """Runs coroutines that never wait, such as reading a `_PymodbusUnit`, where they are called.
+
+    pymodbus's client blocks, so it needs no loop, and it stays in its owner's thread.
+    """
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run to the end and return the result or raise the error."""
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        coroutine.close()
+        msg = "a coroutine that was not to wait did"
+        raise RuntimeError(msg)
+
+
 class _NoUnit:
     """A unit nobody asks anything."""
 
@@ -280,11 +305,12 @@ class _NoUnit:
         raise NotImplementedError
 
 
-def _unit_of(client: Any, unit: int) -> tuple[UnitClient, LoopThread]:  # noqa: ANN401
+def _unit_of(client: Any, unit: int) -> tuple[UnitClient, LoopThread | _ThisThread]:  # noqa: ANN401
     if isinstance(client, BlockingLink):
         return client.unit(unit).asynchronous, client.thread
-    if hasattr(client, "read_holding_registers"):
-        return _PymodbusUnit(client, unit), LoopThread()
+    is_asynchronous = inspect.iscoroutinefunction(getattr(client, "connect", None))
+    if hasattr(client, "read_holding_registers") and not is_asynchronous:
+        return _PymodbusUnit(client, unit), _ThisThread()
     msg = f"{type(client).__name__} is no client, give a BlockingLink or pymodbus's ModbusTcpClient"
     raise ConfigError(msg)
 
@@ -345,6 +371,15 @@ def _check_length(register: Register, data_type: Any, origin: str) -> None:  # n
         msg = (
             f"{origin}: {register.name}: {data_type.name} takes {data_type.words} registers, "
             f"length says {register.length}"
+        )
+        raise ProfileError(msg)
+
+
+def _check_address(register: Register, shift: int, origin: str) -> None:
+    if not 0 <= register.index <= 0x10000 - register.length:
+        msg = (
+            f"{origin}: {register.name}: index {register.index - shift} with shift {shift} "
+            f"gives address {register.index}, outside 0..65535"
         )
         raise ProfileError(msg)
 

@@ -60,20 +60,24 @@ def _run(path: Path) -> dict[str, object]:
     sys.dont_write_bytecode = True  # a device file's folder is the user's, leave nothing there
     try:
         spec.loader.exec_module(module)
-    except ProfileError:
-        raise
+    except ProfileError as error:
+        msg = f"{path}: {error.message}"
+        raise ProfileError(msg) from error
     except ModuleNotFoundError as error:
         msg = f"{path}: needs the package {error.name!r}, install it: pip install {error.name}"
         raise ProfileError(msg) from error
     except SyntaxError as error:
         msg = f"{path}: line {error.lineno}: {error.msg}"
         raise ProfileError(msg) from error
+    except SystemExit as error:
+        msg = f"{path}: ends the program (SystemExit: {error}) where it should declare a device"
+        raise ProfileError(msg) from error
     except Exception as error:  # whatever a user's file does, it is told as one sentence
         line = next(
             (
                 f.lineno
                 for f in reversed(traceback.extract_tb(error.__traceback__))
-                if f.filename == str(path)
+                if f.filename == str(path.absolute())
             ),
             "?",
         )

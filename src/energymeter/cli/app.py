@@ -11,6 +11,7 @@ import sys
 from typing import Final
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from energymeter._version import __version__
 from energymeter.errors import ConfigError, MeterError, UnknownHostError
@@ -55,8 +56,14 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except click.Abort:
         sys.exit(130)
-    except click.ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        # One line instead of click's four.
+        path = error.ctx.command_path if error.ctx is not None else "energymeter"
+        text = error.format_message().rstrip(".")
+        click.echo(f"{path}: {text[:1].lower()}{text[1:]} (see {path} --help)", err=True)
         sys.exit(2)
     except (ConfigError, UnknownHostError) as error:
         _complain(error)

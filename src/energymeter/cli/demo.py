@@ -10,6 +10,7 @@ from functools import partial
 
 import click
 
+from energymeter.cli.options import PositiveFloat
 from energymeter.client import Link
 from energymeter.eventloop import run
 from energymeter.profiles import ProfileLibrary
@@ -28,12 +29,12 @@ Show = Callable[[str, Poll], None]
 
 @click.command("demo")
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), help="End after so long; default: never."
+    "--seconds", type=PositiveFloat(86400 * 365), help="End after so long; default: never."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same values.")
 @click.option(
     "--speed",
-    type=click.FloatRange(0, 3600, min_open=True),
+    type=PositiveFloat(3600),
     default=10.0,
     show_default=True,
     help="Simulated seconds a second, so that the counters visibly move.",

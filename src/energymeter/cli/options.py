@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,34 @@ from energymeter.devicefile import load_device
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile, ProfileLibrary
 from energymeter.transports import TcpEndpoint, parse_host_port
+from energymeter.values import Order
 
-__all__ = ["Target", "find_profile", "meter_options", "reading_options", "target"]
+__all__ = [
+    "PositiveFloat",
+    "Target",
+    "find_profile",
+    "meter_options",
+    "reading_options",
+    "target",
+]
 
 _ORDERS = click.Choice([member.name for member in Endian], case_sensitive=False)
+
+
+class PositiveFloat(click.FloatRange):
+    """A number above 0 and up to a limit; `nan`, which compares with nothing, is refused."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(0, limit, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """See `click.ParamType.convert`."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +65,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--timeout",
-                type=click.FloatRange(0, 3600, min_open=True),
+                type=PositiveFloat(3600),
                 default=1.0,
                 show_default=True,
                 help="Seconds to wait for a connection and for an answer.",
@@ -108,12 +133,11 @@ def target(host: str, options: dict[str, Any]) -> Target:
     profile = find_profile(options["profile"], options["device"])
     byte, word = options["byteorder"], options["wordorder"]
     fixed = {
-        key: value.lower()
+        key: Order(value.lower())
         for key, value in (("byte_order", byte), ("word_order", word))
         if value in ("BIG", "LITTLE")
     }
-    if fixed:
-        profile = Profile.model_validate({**profile.model_dump(), **fixed})
+    profile = profile.model_copy(update=fixed)
     name, port = parse_host_port(host, profile.defaults.tcp_port)
     return Target(
         profile=profile,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from energymeter.cli.options import Target, meter_options, reading_options, target
+from energymeter.cli.options import PositiveFloat, Target, meter_options, reading_options, target
 from energymeter.cli.session import open_reader
 from energymeter.errors import UnknownHostError
 from energymeter.eventloop import run
@@ -22,7 +22,7 @@ __all__ = ["command"]
 @reading_options
 @click.option(
     "--interval",
-    type=click.FloatRange(0, 86400, min_open=True),
+    type=PositiveFloat(86400),
     default=10.0,
     show_default=True,
     help="Seconds between polls, kept without drift.",

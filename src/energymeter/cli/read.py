@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from energymeter.cli.options import Target, meter_options, reading_options, target
+from energymeter.cli.options import PositiveFloat, Target, meter_options, reading_options, target
 from energymeter.cli.render import as_csv, as_json, as_table
 from energymeter.cli.session import open_reader
 from energymeter.errors import UnknownHostError
@@ -26,7 +26,7 @@ __all__ = ["command"]
 @click.option("--watch", is_flag=True, help="Renew the table in place until Ctrl-C.")
 @click.option(
     "--interval",
-    type=click.FloatRange(0, 86400, min_open=True),
+    type=PositiveFloat(86400),
     default=1.0,
     show_default=True,
     help="Seconds between readings, with --watch.",
@@ -62,10 +62,11 @@ async def _read_once(place: Target, form: str | None) -> int:
         from rich.console import Console  # noqa: PLC0415 - only people pay for it
 
         console = Console()
-        # A pipe has no width to fit in; names must not be cut there.
-        width = None if console.is_terminal else 200
-        console.print(_title(place, report), width=width, highlight=False)
-        console.print(as_table(report), width=width)
+        if not console.is_terminal:
+            # A pipe has no width to fit in; names must not be cut there.
+            console.width = 200
+        console.print(_title(place, report), highlight=False, markup=False)
+        console.print(as_table(report))
     return 0 if report.is_complete else 1
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import signal
+from pathlib import Path
 
 import click
 
-from energymeter.cli.options import find_profile, meter_options
+from energymeter.cli.options import PositiveFloat, find_profile, meter_options
 from energymeter.errors import ConfigError
 from energymeter.eventloop import run
 from energymeter.simulator import SimulatedFleet
+from energymeter.simulator.statefile import saved_seed
 
 __all__ = ["command"]
 
@@ -45,10 +48,15 @@ __all__ = ["command"]
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0, 86400, min_open=True),
+    type=PositiveFloat(86400),
     default=1.0,
     show_default=True,
     help="Simulated seconds a second.",
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that keeps the counters (and the seed) over a restart.",
 )
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
     meter_type: str | None,
@@ -59,6 +67,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     seed: int | None,
     count: int,
     speed: float,
+    state: Path | None,
 ) -> int:
     """Answer like a meter on Modbus TCP, with values that move, until Ctrl-C."""
     if meter_type and (profile or device):
@@ -66,9 +75,20 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         raise ConfigError(msg)
     if not (profile or device):
         profile = f"energymeter/{meter_type or 'electric'}"
-    seed = secrets.randbelow(1_000_000) if seed is None else seed
-    fleet_of = find_profile(profile, device)
-    fleet = SimulatedFleet(fleet_of, count=count, seed=seed, speed=speed, host=address, port=port)
+    if seed is None and state is not None:
+        seed = saved_seed(state)
+    if seed is None:
+        seed = secrets.randbelow(1_000_000)
+    meter = find_profile(profile, device)
+    fleet = SimulatedFleet(
+        meter,
+        count=count,
+        seed=seed,
+        speed=speed,
+        host=address,
+        port=port,
+        state_path=state,
+    )
     try:
         return run(_serve(fleet, address, seed))
     except KeyboardInterrupt:
@@ -78,13 +98,15 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 async def _serve(fleet: SimulatedFleet, address: str, seed: int) -> int:
     async with fleet:
         ports = fleet.ports
-        where = f"{address}:{ports[0]}"
-        plural = f"{len(ports)} meters" if len(ports) > 1 else "meter"
+        many = f"{len(ports)} meters " if len(ports) > 1 else ""
         until = f" to {ports[-1]}" if len(ports) > 1 else ""
-        click.echo(f"simulating {fleet.profile.name} ({plural}) on {where}{until}, seed {seed}")
+        where = f"{address}:{ports[0]}{until}"
+        click.echo(f"simulating {many}{fleet.profile.name} on {where}, seed {seed}")
+        if fleet.without_physics:
+            click.echo(f"not moved, no physics for: {', '.join(fleet.without_physics)}")
         click.echo("Ctrl-C ends")
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await stop.wait()
     return 0

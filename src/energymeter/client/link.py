@@ -14,11 +14,13 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self, cast
 
 from energymeter.client.unit import Unit
 from energymeter.codec import ClientState, Framer, MbapFramer, Request
 from energymeter.errors import (
+    ConfigError,
     LinkClosedError,
     LinkLostError,
     LinkOpenError,
@@ -45,7 +47,7 @@ class Backoff:
     """
 
     first_s: float = 0.2
-    longest_s: float = 30.0
+    longest_s: float = 10.0
     jitter: float = 0.5
 
     def pause_s(self, failures: int, chance: float) -> float:
@@ -54,8 +56,8 @@ class Backoff:
         return full * (1.0 - self.jitter * chance)
 
 
-_Waiting = tuple[asyncio.Future[bytes], float]
-"""The future of an answer and the moment it is given up, on the monotonic clock."""
+_Waiting = tuple[asyncio.Future[bytes], float, int, float]
+"""The future of an answer, the moment it is given up (monotonic), the unit, the time-out."""
 
 
 class Link:
@@ -68,6 +70,9 @@ class Link:
         connect_timeout_s: How long opening may take, seconds; None means `timeout_s`.
         max_in_flight: Requests that may be under way at once, 1 or more. Most meters want 1.
         backoff: Pauses between failed attempts to open the link.
+
+    Raises:
+        ConfigError: Fewer than 1 request may be in flight.
     """
 
     def __init__(  # noqa: PLR0913 - each is a property of the wire that users set
@@ -80,6 +85,9 @@ class Link:
         max_in_flight: int = 1,
         backoff: Backoff = Backoff(),
     ) -> None:
+        if max_in_flight < 1:
+            msg = f"{max_in_flight} requests in flight are not possible, use 1 or more"
+            raise ConfigError(msg)
         self.endpoint = endpoint
         self.timeout_s = timeout_s
         self._make_framer = framer
@@ -88,9 +96,11 @@ class Link:
         self._slots = asyncio.Semaphore(max_in_flight)
         self._connection: _Connection | None = None
         self._opening = asyncio.Lock()
+        self._opening_limit: asyncio.Timeout | None = None
         self._failures = 0
         self._retry_at = 0.0
         self._reason = ""
+        self._last_transaction = 0
         self._is_closed = False
 
     def __str__(self) -> str:
@@ -123,10 +133,15 @@ class Link:
     async def close(self) -> None:
         """Close for good; requests under way end with `LinkClosedError`."""
         self._is_closed = True
+        limit = self._opening_limit
+        if limit is not None and not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time())
         connection = self._connection
         if connection is not None:
-            connection.drop(LinkClosedError(f"the link to {self} was closed", endpoint=str(self)))
+            connection.drop(self._closed)
             await connection.gone.wait()
+        async with self._opening:  # an attempt under way has come to its end
+            pass
 
     async def exchange(
         self, unit: int, request: Request, *, timeout_s: float | None = None
@@ -149,13 +164,9 @@ class Link:
             if timeout_s is None:
                 timeout_s = self.timeout_s
             future = connection.loop.create_future()
-            transaction = connection.send(unit, request, future, time.monotonic() + timeout_s)
+            transaction = connection.send(unit, request, future, timeout_s)
             try:
                 answer: bytes = await future
-            except RequestTimeout as error:
-                error.endpoint, error.unit = str(self), unit
-                error.args = (f"no answer from {self} unit {unit} within {timeout_s:g} s",)
-                raise
             except MeterError as error:
                 error.endpoint, error.unit = str(self), unit
                 raise
@@ -167,8 +178,7 @@ class Link:
     async def _connected(self) -> _Connection:
         async with self._opening:
             if self._is_closed:
-                msg = f"the link to {self} was closed"
-                raise LinkClosedError(msg, endpoint=str(self))
+                raise self._closed()
             if self._connection is not None:
                 return self._connection
             wait = self._retry_at - time.monotonic()
@@ -176,20 +186,31 @@ class Link:
                 msg = f"{self._reason}; next attempt in {wait:.1f} s"
                 raise LinkOpenError(msg, endpoint=str(self))
             try:
-                async with asyncio.timeout(self._connect_timeout_s):
+                async with asyncio.timeout(self._connect_timeout_s) as self._opening_limit:
                     await self.endpoint.connect(lambda: _Connection(self, self._make_framer()))
             except TimeoutError as error:
+                if self._is_closed:
+                    raise self._closed() from None
                 msg = f"{self} did not accept a connection within {self._connect_timeout_s:g} s"
                 self._note_failure(msg)
                 raise LinkOpenError(msg, endpoint=str(self)) from error
             except LinkOpenError as error:
                 self._note_failure(error.message)
                 raise
+            finally:
+                self._opening_limit = None
+            if self._is_closed:  # meanwhile
+                if self._connection is not None:
+                    self._connection.drop(self._closed)
+                raise self._closed()
             if self._connection is None:
                 msg = f"{self} accepted the connection and closed it at once"
                 self._note_failure(msg)
                 raise LinkOpenError(msg, endpoint=str(self))
             return self._connection
+
+    def _closed(self) -> LinkClosedError:
+        return LinkClosedError(f"the link to {self} was closed", endpoint=str(self))
 
     def _note_failure(self, reason: str) -> None:
         self._failures += 1
@@ -207,6 +228,8 @@ class Link:
     def _lost(self, connection: _Connection) -> None:
         if self._connection is connection:
             self._connection = None
+            # A converter may give the next connection an answer meant for this one.
+            self._last_transaction = connection.state.last_transaction
             _log.debug("connection to %s is gone", self)
 
 
@@ -215,7 +238,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, link: Link, framer: Framer) -> None:
         self.loop = asyncio.get_running_loop()
-        self.state: ClientState[_Waiting] = ClientState(framer)
+        self.state: ClientState[_Waiting] = ClientState(framer, link._last_transaction)  # noqa: SLF001
         self.gone = asyncio.Event()
         self._link = link
         self._transport: asyncio.Transport | None = None
@@ -223,7 +246,7 @@ class _Connection(asyncio.Protocol):
         self._timer_due = 0.0
         self._silent_timeouts = 0
         self._foreign_mark = 0
-        self._drop_reason: MeterError | None = None
+        self._drop_reason: Callable[[], MeterError] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not inherit from asyncio's, so this cannot be an isinstance.
@@ -235,12 +258,11 @@ class _Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         why = f" ({exc})" if exc is not None else ""
-        for future, _ in self.state.abandon():
+        lost = partial(LinkLostError, f"the connection to {self._link} was lost{why}")
+        for future, *_ in self.state.abandon():
             if not future.done():
-                future.set_exception(
-                    self._drop_reason
-                    or LinkLostError(f"the connection to {self._link} was lost{why}")
-                )
+                # An error of its own for each: it will carry the unit that was asked.
+                future.set_exception((self._drop_reason or lost)())
         self.gone.set()
 
     def data_received(self, data: bytes) -> None:
@@ -248,7 +270,7 @@ class _Connection(asyncio.Protocol):
         settled = self.state.receive(data)
         if settled:
             self._foreign_mark = self.state.foreign_answers
-        for (future, _), outcome in settled:
+        for (future, *_), outcome in settled:
             if future.done():  # cancelled in this very turn of the loop
                 continue
             if type(outcome) is bytes:
@@ -257,12 +279,14 @@ class _Connection(asyncio.Protocol):
                 future.set_exception(outcome)  # type: ignore[arg-type]
         broken = self.state.framer.error
         if broken is not None:
-            self.drop(RemoteProtocolError(f"{self._link} sent {broken.message}", data=broken.data))
+            msg = f"{self._link} sent {broken.message}"
+            self.drop(partial(RemoteProtocolError, msg, data=broken.data))
 
     def send(
-        self, unit: int, request: Request, future: asyncio.Future[bytes], deadline: float
+        self, unit: int, request: Request, future: asyncio.Future[bytes], timeout_s: float
     ) -> int:
-        transaction, data = self.state.ask(unit, request, (future, deadline))
+        deadline = time.monotonic() + timeout_s
+        transaction, data = self.state.ask(unit, request, (future, deadline, unit, timeout_s))
         self._transport.write(data)  # type: ignore[union-attr]
         # One timer for the connection, set to the earliest deadline or sooner, never moved back.
         if self._timer is None or deadline < self._timer_due:
@@ -271,8 +295,8 @@ class _Connection(asyncio.Protocol):
             self._arm(deadline)
         return transaction
 
-    def drop(self, reason: MeterError) -> None:
-        """End this connection; what waits for an answer gets `reason`."""
+    def drop(self, reason: Callable[[], MeterError]) -> None:
+        """End this connection; what waits for an answer gets the error `reason` makes."""
         self._link._lost(self)  # noqa: SLF001 - nobody shall use it from now on
         self._drop_reason = reason
         if self._transport is not None:
@@ -286,12 +310,13 @@ class _Connection(asyncio.Protocol):
         self._timer = None
         now = time.monotonic() + 0.001  # the loop's clock counts in milliseconds
         earliest = None
-        for transaction, (future, deadline) in self.state.waiting():
+        for transaction, (future, deadline, unit, timeout_s) in self.state.waiting():
             if future.done():
                 continue
             if deadline <= now:
                 self.state.forget(transaction)
-                future.set_exception(RequestTimeout("no answer in time"))
+                msg = f"no answer from {self._link} unit {unit} within {timeout_s:g} s"
+                future.set_exception(RequestTimeout(msg))
                 self._note_timeout()
             elif earliest is None or deadline < earliest:
                 earliest = deadline
@@ -303,6 +328,7 @@ class _Connection(asyncio.Protocol):
         # silence means it may be gone without a word. Both are cured by a new connection only.
         self._silent_timeouts += 1
         if self.state.foreign_answers > self._foreign_mark:
-            self.drop(LinkLostError(f"{self._link} answered late, the connection was renewed"))
+            msg = f"{self._link} answered late, the connection was renewed"
+            self.drop(partial(LinkLostError, msg))
         elif self._silent_timeouts >= _MAX_SILENT_TIMEOUTS:
-            self.drop(LinkLostError(f"{self._link} is silent, the connection was renewed"))
+            self.drop(partial(LinkLostError, f"{self._link} is silent, the connection was renewed"))

@@ -26,18 +26,21 @@ class ClientState(Generic[Token]):
 
     Args:
         framer: Cuts the incoming bytes of this connection.
+        last_transaction: Where counting goes on; give that of the connection before, so that
+            an answer to one of its questions cannot pass for an answer to one of these.
 
     `Token` is whatever the caller wants back with the answer, a future for example.
     """
 
-    __slots__ = ("_last_transaction", "_waiting", "foreign_answers", "framer")
+    __slots__ = ("_waiting", "foreign_answers", "framer", "last_transaction")
 
-    def __init__(self, framer: Framer) -> None:
+    def __init__(self, framer: Framer, last_transaction: int = 0) -> None:
         self.framer = framer
         self.foreign_answers = 0
         """Answers dropped because nobody waits for them (any more)."""
         self._waiting: dict[int, tuple[Token, int, Request]] = {}
-        self._last_transaction = 0
+        self.last_transaction = last_transaction
+        """The transaction of the newest question."""
 
     @property
     def in_flight(self) -> int:
@@ -46,10 +49,10 @@ class ClientState(Generic[Token]):
 
     def ask(self, unit: int, request: Request, token: Token) -> tuple[int, bytes]:
         """Register a question; returns its transaction and the bytes to send."""
-        transaction = (self._last_transaction + 1) & 0xFFFF
+        transaction = (self.last_transaction + 1) & 0xFFFF
         while transaction in self._waiting:
             transaction = (transaction + 1) & 0xFFFF
-        self._last_transaction = transaction
+        self.last_transaction = transaction
         self._waiting[transaction] = (token, unit, request)
         return transaction, self.framer.encode(transaction, unit, request.pdu)
 

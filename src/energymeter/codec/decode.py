@@ -113,8 +113,11 @@ def reply_mismatch(request: Request, pdu: bytes) -> str | None:
         return "the answer repeats another address or value than was written"
     if request.function == Function.MASK_WRITE_REGISTER and pdu != request.pdu:
         return "the answer repeats another mask than was written"
-    if isinstance(request, Diagnostics) and request.subfunction == 0 and pdu != request.pdu:
-        return "the answer returns other data than was sent"
+    if isinstance(request, Diagnostics):
+        if pdu[:3] != request.pdu[:3]:
+            return "the answer is for another sub-function"
+        if request.subfunction == 0 and pdu != request.pdu:
+            return "the answer returns other data than was sent"
     return None
 
 

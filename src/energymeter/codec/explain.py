@@ -54,13 +54,16 @@ def explain_frame(data: bytes) -> Explanation:
     """Explain a frame, or say what is wrong with it; never raises."""
     could_be_mbap = len(data) >= 8 and data[2:4] == b"\0\0"
     length = int.from_bytes(data[4:6], "big")
-    if could_be_mbap and length == len(data) - 6:
-        return _explain_mbap(data)
+    is_mbap = could_be_mbap and length == len(data) - 6
     if len(data) >= 4 and int.from_bytes(data[-2:], "little") == crc16(data[:-2]):
         parts = [Part(data[:1], f"unit {data[0]}{_unit_remark(data[0])}")]
         message, more, sound = _explain_message(data[1:-2])
-        parts += [*more, Part(data[-2:], "CRC, right")]
-        return Explanation(f"RTU, unit {data[0]}: {message}", tuple(parts), sound)
+        # A read of two registers from 0 has the zeros and the length of MBAP by chance.
+        if sound or not is_mbap:
+            parts += [*more, Part(data[-2:], "CRC, right")]
+            return Explanation(f"RTU, unit {data[0]}: {message}", tuple(parts), sound)
+    if is_mbap:
+        return _explain_mbap(data)
     if could_be_mbap and 2 <= length <= 254:
         return _explain_mbap(data)
     if len(data) >= 4 and data[0] <= 247 and (data[1] & 0x7F) in list(Function):
@@ -201,12 +204,12 @@ def _as_answer(pdu: bytes) -> tuple[str, list[Part]] | None:
     if function in (1, 2, 3, 4, 17, 23) and len(pdu) >= 2 and pdu[1] == len(pdu) - 2:
         data = pdu[2:]
         head = Part(pdu[1:2], f"{pdu[1]} bytes follow")
-        if function in (1, 2):
+        if function in (1, 2) and data:
             bits = "".join(f"{byte:08b}"[::-1] for byte in data)
             return f"answer with bits {bits}", [head, Part(data, f"bits {bits}, first one first")]
         if function == 17:
             return f"answer with server id {data!r}", [head, Part(data, repr(data))]
-        if len(data) % 2 == 0 and data:
+        if function in (3, 4, 23) and len(data) % 2 == 0 and data:
             words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
             parts = [
                 Part(data[2 * i : 2 * i + 2], f"register {i}: {word}")
@@ -235,6 +238,8 @@ def _identification_answer(pdu: bytes) -> tuple[str, list[Part]] | None:
         parts.append(Part(pdu[start:end], f"{name}: {text}"))
         texts.append(f"{name} {text!r}")
         start = end
+    if start != len(pdu):
+        return None
     return f"answer with identification: {', '.join(texts)}", parts
 
 

@@ -76,7 +76,7 @@ class MbapFramer:
             msg = f"not Modbus TCP: protocol id {protocol}, expected 0"
         else:
             msg = f"not Modbus TCP: a length of {length}, expected 2..{_MAX_LENGTH}"
-        self.error = RemoteProtocolError(msg, data=rest)
+        self.error = RemoteProtocolError(msg, data=rest[: _HEADER.size])
         self.noise_bytes += len(rest)
         self._pending = b""
         return frames

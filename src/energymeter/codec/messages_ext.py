@@ -40,6 +40,9 @@ IDENTIFICATION_NAMES: Final[dict[int, str]] = {
 }
 """Object ids with a standard meaning (section 6.21); 128 to 255 are the vendor's own."""
 
+_MAX_OBJECT_BYTES: Final = MAX_PDU_BYTES - 9
+"""What one object can hold beside the head of the message and its own."""
+
 _LAST_OBJECT_OF_CODE: Final[dict[int, int]] = {1: 0x02, 2: 0x7F, 3: 0xFF}
 
 
@@ -161,6 +164,8 @@ def identification_page(
     A stream that does not fit into one message ends with the id to go on from; a stream asked
     for from an unknown id starts again at 0 (section 6.21).
 
+    An object too long for a message of its own is cut.
+
     Raises:
         LocalProtocolError: With `code` 2 when a single object is asked for that does not exist.
     """
@@ -170,7 +175,7 @@ def identification_page(
         if request.object_id not in objects:
             msg = f"identification object {request.object_id} does not exist"
             raise LocalProtocolError(msg, code=2)
-        single = ((request.object_id, objects[request.object_id]),)
+        single = ((request.object_id, objects[request.object_id][:_MAX_OBJECT_BYTES]),)
         return IdentificationResponse(code=4, conformity=conformity, objects=single)
     # A device that is asked for more than it has answers with what it has.
     last = _LAST_OBJECT_OF_CODE[request.code]
@@ -181,7 +186,7 @@ def identification_page(
     for object_id in ids:
         if object_id < first:
             continue
-        text = objects[object_id][: MAX_PDU_BYTES - 9]
+        text = objects[object_id][:_MAX_OBJECT_BYTES]
         room -= len(text) + 2
         if room < 0:
             return IdentificationResponse(

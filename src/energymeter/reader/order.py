@@ -96,7 +96,7 @@ def _name(order: WireOrder, bytes_orders: Sequence[Order], word_orders: Sequence
         parts.append(f"byte order {order.byte.upper()}")
     if len(word_orders) > 1:
         parts.append(f"word order {order.word.upper()}")
-    return " with ".join(parts)
+    return ", ".join(parts)
 
 
 def _judge(answers: Sequence[tuple[Block, bytes]], order: WireOrder) -> _Verdict:

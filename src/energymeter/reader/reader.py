@@ -11,7 +11,6 @@ from energymeter.errors import (
     DecodeError,
     LinkError,
     MeterError,
-    RemoteProtocolError,
     RequestTimeout,
 )
 from energymeter.planner import Block, plan_reads
@@ -107,7 +106,7 @@ class MeterReader:
                 continue
             try:
                 answers.append(await self._unit.read(decoder.request))
-            except (LinkError, RequestTimeout, RemoteProtocolError, MeterError) as error:
+            except MeterError as error:
                 failures.append(Failure(decoder.block, error))
                 answers.append(None)
                 timeouts += isinstance(error, RequestTimeout)

@@ -77,6 +77,9 @@ class Tables:
             raises `refusal(code)`. None: what is written is kept.
         server_id: Answer to function 17, the run indicator byte included.
         identification: Objects for function 43/14.
+
+    Raises:
+        LocalProtocolError: The server id does not fit into a message.
     """
 
     def __init__(  # noqa: PLR0913 - the four tables and what goes with them
@@ -94,7 +97,7 @@ class Tables:
         self.input = input if input is not None else RegisterImage()
         self.coils = coils if coils is not None else BitImage()
         self.discrete = discrete if discrete is not None else BitImage()
-        self.server_id = server_id
+        self.server_id = ServerIdResponse(server_id).data
         self.identification = dict(identification or {})
         self._on_write = on_write if on_write is not None else self._keep
         # Indexed by function: 3 and 4 read registers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Self
 
 from energymeter.clock import Clock, SystemClock
@@ -13,6 +14,7 @@ from energymeter.server import ModbusServer
 from energymeter.simulator.image import ImageMaker
 from energymeter.simulator.meter import SimulatedMeter
 from energymeter.simulator.physics import create_physics
+from energymeter.simulator.statefile import StateFile
 
 __all__ = ["SimulatedFleet"]
 
@@ -21,6 +23,9 @@ _TICK_S: Final = 1.0
 
 _SLICE: Final = 50
 """Meters shown anew before clients are served again."""
+
+_SAVE_S: Final = 60.0
+"""How often the state is saved, beside at the end."""
 
 _OWN_STATES: Final = ("online", "communication_ok")
 """What a meter knows of itself, beside its physics."""
@@ -37,10 +42,11 @@ class SimulatedFleet:
         host: Address to listen on.
         port: Port of the first meter, the others follow; 0: the system chooses each.
         idle_timeout_s: Seconds without a request after which a client is dropped; None: never.
+        state_path: Where the counters are kept over a restart; None: nowhere.
         clock: Moves the values.
 
     Raises:
-        ConfigError: The ports would go beyond 65535.
+        ConfigError: The ports would go beyond 65535, or the state is of other meters.
     """
 
     def __init__(  # noqa: PLR0913 - all keyword-only, each a decision of the user
@@ -53,6 +59,7 @@ class SimulatedFleet:
         host: str = "127.0.0.1",
         port: int = 5020,
         idle_timeout_s: float | None = None,
+        state_path: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
         if port + count - 1 > 65535:
@@ -65,7 +72,13 @@ class SimulatedFleet:
             msg = f"{profile.name}: heat meters cannot be simulated yet"
             raise ConfigError(msg)
         self._physics = create_physics(profile.kind, count, seed)
+        self._state_file = None
+        if state_path is not None:
+            self._state_file = StateFile(state_path, profile, seed)
+            self._state_file.load(self._physics)
         maker = ImageMaker(profile, (*self._physics.quantities(), *_OWN_STATES))
+        self.without_physics = maker.without_source
+        """Names of points nothing moves: their registers say not available, or 0."""
         self._sources = maker.sources.difference(_OWN_STATES)
         self._columns: dict[str, list[Any]] = {}
         self._take_columns()
@@ -113,6 +126,8 @@ class SimulatedFleet:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
             self._ticker = None
+            if self._state_file is not None:
+                self._state_file.save(self._physics)
         await self._close_servers()
 
     async def tick(self, seconds: float) -> None:
@@ -126,10 +141,14 @@ class SimulatedFleet:
 
     async def _run(self) -> None:
         due = self._clock.monotonic()
+        save_at = due + _SAVE_S
         while True:
             due += _TICK_S
             await self._clock.sleep_until(due)
             await self.tick(_TICK_S * self._speed)
+            if self._state_file is not None and due >= save_at:
+                self._state_file.save(self._physics)
+                save_at = due + _SAVE_S
 
     async def _close_servers(self) -> None:
         await asyncio.gather(*(server.close() for server in self.servers))

@@ -52,6 +52,12 @@ class ImageMaker:
         }
         self.sources = frozenset(recipe.source for recipe in self._recipes.values())
         """Names of the state that are used."""
+        self.without_source = tuple(
+            point.name
+            for point in profile.readable_points
+            if point.name not in self._recipes and point.value is None
+        )
+        """Points that neither move nor have a fixed value."""
         self._stretches = {
             table: tuple(self._plan(table)) for table in (Table.HOLDING, Table.INPUT)
         }
@@ -106,7 +112,8 @@ def source_of(point: Point, known: Sequence[str]) -> str | None:
     if point.value is not None or point.type is DataType.STRING or point.access == "w":
         return None
     plain = point.name.removeprefix("int_").removeprefix("status_")
-    return plain if plain in known else None
+    # What is named without a phase is the whole meter's.
+    return next((name for name in (plain, f"{plain}_total") if name in known), None)
 
 
 def _recipe(point: Point, source: str) -> _Recipe:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,11 +44,13 @@ class TcpEndpoint:
             transport, _ = await loop.create_connection(protocol_factory, self.host, self.port)
         except socket.gaierror as error:
             raise self._unknown(error) from error
-        except ConnectionRefusedError as error:
-            msg = f"{self} refused the connection, is a Modbus server listening on that port?"
-            raise LinkOpenError(msg, endpoint=str(self)) from error
         except (OSError, UnicodeError) as error:
-            msg = f"{self} cannot be reached ({getattr(error, 'strerror', None) or error})"
+            numbers = _error_numbers(error)
+            if numbers == [errno.ECONNREFUSED]:
+                msg = f"{self} refused the connection, is a Modbus server listening on that port?"
+            else:
+                reason = ", ".join(map(os.strerror, numbers)) or error
+                msg = f"{self} cannot be reached ({reason})"
             raise LinkOpenError(msg, endpoint=str(self)) from error
         raw = transport.get_extra_info("socket")
         if raw is not None:
@@ -67,3 +72,11 @@ class TcpEndpoint:
         reason = getattr(error, "strerror", None) or error
         msg = f"host {self.host!r} is not known ({reason}), check the name"
         return UnknownHostError(msg, endpoint=str(self))
+
+
+def _error_numbers(error: Exception) -> list[int]:
+    """The reasons of the system, each once; of a name with several addresses there may be many."""
+    number = getattr(error, "errno", None)
+    # What happened at each address stands in the text only.
+    numbers = [number] if number else map(int, re.findall(r"\[Errno (\d+)\]", str(error)))
+    return sorted(set(numbers))

@@ -53,14 +53,19 @@ class Scale(NamedTuple):
             ValueError: A NaN or an infinity for a whole-number type.
         """
         multiplier, summand, divisor = self
-        exact = (value * divisor - summand) / multiplier
-        if data_type.is_float:
-            return exact
-        if not math.isfinite(exact):
-            msg = f"{value} has no {data_type} number"
-            raise ValueError(msg)
+        if isinstance(value, int) and data_type.is_integer:
+            # Whole numbers beyond 2**53 keep all their digits.
+            nearest = round(Fraction(value * divisor - summand, multiplier))
+        else:
+            exact = (value * divisor - summand) / multiplier
+            if data_type.is_float:
+                return exact
+            if not math.isfinite(exact):
+                msg = f"{value} has no {data_type} number"
+                raise ValueError(msg)
+            nearest = round(exact)
         low, high = data_type.integer_range
-        return min(max(round(exact), low), high)
+        return min(max(nearest, low), high)
 
 
 IDENTITY = Scale()

@@ -39,7 +39,8 @@ def format_value(value: float | str | bool | None, data_type: DataType, divisor:
     if isinstance(value, (str, int)):
         return str(value)
     if data_type is DataType.FLOAT32:
-        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+        # From 999999.5 six digits would round up to 1e+06.
+        return f"{value:.6g}" if abs(value) < 999_999.5 else f"{value:.0f}"
     decimals = len(str(divisor)) - 1
     if data_type.is_integer and divisor == 10**decimals:
         return f"{value:.{decimals}f}"
