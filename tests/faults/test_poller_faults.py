@@ -318,7 +318,7 @@ def test_no_wrong_value_survives_a_storm_of_mixed_faults(seed: int, loop: str) -
         async with ScriptedServer() as server:
             watch = Watch(server)
             async with watch.running():
-                server.script.extend(rng.choice(manners) for _ in range(40))
+                server.script.extend(rng.choice(manners) for _ in range(30))
                 await until(lambda: not server.script)
                 await watch.healthy()
                 await watch.healthy()

@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
 from tests.interop.meters import PlainTables, StandingMeter
 from tests.interop.programs import Program, compile_c
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import accumulate
 from typing import Any
 
 from pymodbus import ModbusDeviceIdentification
@@ -55,6 +56,7 @@ EIGHT_VALUES: dict[str, int | float] = {
 """A value of each type in which no two bytes are alike enough to be swapped unnoticed."""
 
 ORDERS = tuple(WireOrder(byte, word) for byte in Order for word in Order)
+_ABCD = WireOrder()
 
 PM8000_VALUES: dict[int, tuple[str, int | float]] = {
     2999: ("FLOAT32", 10.5),
@@ -89,7 +91,7 @@ PM8000_VALUES: dict[int, tuple[str, int | float]] = {
 """
 
 
-def words_of(name: str, value: float, order: WireOrder = WireOrder()) -> list[int]:
+def words_of(name: str, value: float, order: WireOrder = _ABCD) -> list[int]:
     """A value as pymodbus puts it into registers, the bytes of each swapped for byte order LITTLE.
 
     pymodbus itself knows the order of words only.
@@ -105,11 +107,11 @@ def words_of(name: str, value: float, order: WireOrder = WireOrder()) -> list[in
 
 def eight_types(order: WireOrder, table: str = "holding") -> Profile:
     """A meter with one value of each type, side by side from address 0."""
-    points = []
-    address = 0
-    for name, size in EIGHT_TYPES.items():
-        points.append({"name": name, "address": address, "type": name.lower()})
-        address += size
+    places = accumulate(EIGHT_TYPES.values(), initial=0)
+    points = [
+        {"name": name, "address": place, "type": name.lower()}
+        for name, place in zip(EIGHT_TYPES, places, strict=False)
+    ]
     data = {
         "name": f"eight types {order.letters}",
         "vendor": "test",
@@ -122,7 +124,7 @@ def eight_types(order: WireOrder, table: str = "holding") -> Profile:
     return parse_profile(data, "test")
 
 
-def pm8000_device(order: WireOrder = WireOrder(), unit: int = 1) -> SimDevice:
+def pm8000_device(order: WireOrder = _ABCD, unit: int = 1) -> SimDevice:
     """The PM8000's map as a device of pymodbus's simulator, all 245 registers of it."""
     words = [0] * (3243 - 2999 + 1)
     for address, (name, value) in PM8000_VALUES.items():

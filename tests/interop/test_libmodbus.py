@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.interop.foreign import ORDERS, words_of
+from tests.interop.meters import PlainTables, StandingMeter
+from tests.interop.programs import libmodbus
 
 from energymeter import BlockingLink, DataType, ExceptionReplyError, ModbusDevice, Register
 from energymeter.compat import ModbusDeviceDataReader
 from energymeter.values import WireOrder
-from tests.interop.foreign import ORDERS, words_of
-from tests.interop.meters import PlainTables, StandingMeter
-from tests.interop.programs import libmodbus
 
 each_order = pytest.mark.parametrize("order", ORDERS, ids=[order.letters for order in ORDERS])
 
@@ -168,9 +168,7 @@ def test_c_client_sees_why_it_is_refused_and_goes_on(
 
 
 @each_order
-def test_our_reader_reads_floats_from_the_c_server(
-    libmodbus_server: int, order: WireOrder
-) -> None:
+def test_our_reader_reads_floats_from_the_c_server(libmodbus_server: int, order: WireOrder) -> None:
     device = ModbusDevice(
         "libmodbus", [Register("value", FLOAT_ADDRESSES[order.letters], 2, DataType.FLOAT32)]
     )

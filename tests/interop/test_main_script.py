@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from tests.interop.foreign import PM8000_VALUES, PymodbusServer, pm8000_device
+from tests.interop.programs import ROOT, Program
 
 from energymeter.devices.example_meter import ExampleMeter
 from energymeter.values import Order, WireOrder
-from tests.interop.foreign import PM8000_VALUES, PymodbusServer, pm8000_device
-from tests.interop.programs import ROOT, Program
 
 SWAPPED = WireOrder(Order.BIG, Order.LITTLE)
 NAMES = [register.name for register in ExampleMeter.registers]

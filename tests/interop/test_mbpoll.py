@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.interop.meters import StandingMeter, Values, read_here
+from tests.interop.programs import Program, mbpoll, run_mbpoll, simulate
 
 from energymeter.blocking import BlockingLink
 from energymeter.profiles import Profile, ProfileLibrary
-from tests.interop.meters import StandingMeter, Values, read_here
-from tests.interop.programs import Program, mbpoll, run_mbpoll, simulate
 
 FLUIDS = ["water", "gas"]
 KINDS = ["electric", *FLUIDS]
@@ -18,9 +18,12 @@ TYPE_NUMBERS = {"electric": 0, "water": 1, "gas": 2}
 Meter = tuple[Profile, int]
 """What is simulated, and on which port."""
 
+Standing = Callable[[str], Meter]
+"""Gives a meter of a kind that stands still."""
+
 
 @pytest.fixture(scope="module")
-def standing() -> Iterator[Callable[[str], Meter]]:
+def standing() -> Iterator[Standing]:
     """A simulator process of a kind, told to stand still by writing 0 to register 100."""
     programs: dict[str, tuple[Program, Meter]] = {}
 
@@ -61,7 +64,7 @@ def read_same_second(profile: Profile, command: str, port: int) -> tuple[dict[in
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_first_documented_command_shows_the_counter_and_the_rate(
-    standing: Callable[[str], Meter], kind: str
+    standing: Standing, kind: str
 ) -> None:
     profile, port = standing(kind)
 
@@ -77,7 +80,7 @@ def test_first_documented_command_shows_the_counter_and_the_rate(
 
 
 def test_second_documented_command_shows_the_electric_block(
-    standing: Callable[[str], Meter],
+    standing: Standing,
 ) -> None:
     profile, port = standing("electric")
 
@@ -98,9 +101,7 @@ def test_second_documented_command_shows_the_electric_block(
 
 
 @pytest.mark.parametrize("kind", FLUIDS)
-def test_block_of_the_fluid_meters_is_as_documented(
-    standing: Callable[[str], Meter], kind: str
-) -> None:
+def test_block_of_the_fluid_meters_is_as_documented(standing: Standing, kind: str) -> None:
     profile, port = standing(kind)
 
     raw = numbers(mbpoll("-t 4 -r 21 -c 3", port))
@@ -123,9 +124,7 @@ def test_third_documented_command_shows_status_and_type(moving: Meter) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_input_registers_mirror_the_holding_registers(
-    standing: Callable[[str], Meter], kind: str
-) -> None:
+def test_input_registers_mirror_the_holding_registers(standing: Standing, kind: str) -> None:
     _, port = standing(kind)
 
     assert mbpoll("-t 3 -r 1 -c 102", port) == mbpoll("-t 4 -r 1 -c 102", port)
@@ -174,7 +173,7 @@ def test_writing_0_to_the_status_register_takes_the_meter_offline_and_1_back(
 
 
 def test_long_integers_read_right_with_the_low_word_first_only(
-    standing: Callable[[str], Meter],
+    standing: Standing,
 ) -> None:
     profile, port = standing("electric")
     values = read_here(profile, port)
@@ -189,7 +188,7 @@ def test_long_integers_read_right_with_the_low_word_first_only(
 
 
 def test_hexadecimal_view_and_wire_addresses_show_the_same_registers(
-    standing: Callable[[str], Meter],
+    standing: Standing,
 ) -> None:
     _, port = standing("electric")
 
@@ -199,7 +198,7 @@ def test_hexadecimal_view_and_wire_addresses_show_the_same_registers(
     assert {reference + 1: int(value, 16) for reference, value in hexadecimal.items()} == decimal
 
 
-def test_every_unit_number_is_answered_alike(standing: Callable[[str], Meter]) -> None:
+def test_every_unit_number_is_answered_alike(standing: Standing) -> None:
     _, port = standing("electric")
 
     answers = [mbpoll(f"-a {unit} -t 4 -r 11 -c 8", port) for unit in (0, 1, 17, 247, 255)]
@@ -244,7 +243,7 @@ def test_counters_of_a_pm8000_are_what_our_reader_reads(pm8000: StandingMeter) -
     assert energy == pm8000.read()["active_energy_import"] > 0
 
 
-def test_address_beyond_the_map_is_refused_in_words(standing: Callable[[str], Meter]) -> None:
+def test_address_beyond_the_map_is_refused_in_words(standing: Standing) -> None:
     _, port = standing("electric")
 
     done = run_mbpoll("-t", "4", "-r", "103", "-p", str(port), "-1", "127.0.0.1")
@@ -258,7 +257,7 @@ def test_address_beyond_the_map_is_refused_in_words(standing: Callable[[str], Me
     [("-t 4 -r 101 7", "Illegal data value"), ("-t 4 -r 11 2300", "Illegal data address")],
 )
 def test_write_that_cannot_be_is_refused_in_words(
-    standing: Callable[[str], Meter], write: str, reason: str
+    standing: Standing, write: str, reason: str
 ) -> None:
     _, port = standing("electric")
     *options, value = write.split()

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from flexmodbusreader.device import ModbusDevice, Register
-from flexmodbusreader.reader import ModbusDeviceDataReader
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.tcp import ModbusTcpClient
+from tests.interop.meters import StandingMeter
 
 from energymeter import ConfigError, DataType
 from energymeter.devices.example_meter import ExampleMeter
-from tests.interop.meters import StandingMeter
+from flexmodbusreader.device import ModbusDevice, Register
+from flexmodbusreader.reader import ModbusDeviceDataReader
 
 FLOAT32, UINT64 = ModbusTcpClient.DATATYPE.FLOAT32, ModbusTcpClient.DATATYPE.UINT64
 

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient, ModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusIOException
+from tests.interop.meters import PlainTables, StandingMeter
 
 from energymeter.blocking import LoopThread
 from energymeter.values import DataType
-from tests.interop.meters import PlainTables, StandingMeter
 
 DATATYPE = ModbusTcpClient.DATATYPE
+
+Connect = Callable[[int], Any]
+"""Gives a client that is connected to a port."""
 
 
 class AsyncClient:
@@ -47,8 +49,8 @@ class AsyncClient:
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
-def connect(request: pytest.FixtureRequest) -> Iterator[Callable[[int], Any]]:
-    """Connects one of the two clients to a port."""
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """One of the two clients."""
     clients = []
 
     def make(port: int) -> Any:
@@ -68,9 +70,6 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Callable[[int], Any]]:
 def good(answer: Any) -> Any:
     assert not answer.isError(), answer
     return answer
-
-
-Connect = Callable[[int], Any]
 
 
 def test_documented_snippet_reads_what_our_reader_reads(
@@ -182,9 +181,7 @@ def test_status_register_can_be_written_by_all_five_functions(
     seen.append(online())
     good(client.mask_write_register(address=100, and_mask=0xFFFE, or_mask=0))
     seen.append(online())
-    both = client.readwrite_registers(
-        read_address=100, read_count=2, write_address=100, values=[1]
-    )
+    both = client.readwrite_registers(read_address=100, read_count=2, write_address=100, values=[1])
 
     assert seen == [1, 0, 1, 0]
     assert good(both).registers == [1, 0]
@@ -267,9 +264,7 @@ def test_diagnostics_returns_the_data_it_was_given(
     assert (answer.sub_function_code, answer.message) == (0, b"\x12\x34")
 
 
-def test_meter_reports_its_name_and_that_it_runs(
-    connect: Connect, electric: StandingMeter
-) -> None:
+def test_meter_reports_its_name_and_that_it_runs(connect: Connect, electric: StandingMeter) -> None:
     client = connect(electric.port)
 
     answer = good(client.report_device_id())
@@ -364,16 +359,15 @@ def test_fifty_asyncio_clients_read_the_same_meter_at_once(electric: StandingMet
     assert len(registers[0]) == 102
 
 
-def test_client_that_speaks_no_modbus_tcp_is_dropped_and_the_next_is_served(
+def test_client_that_speaks_another_framing_does_not_keep_the_next_from_being_served(
     electric: StandingMeter,
 ) -> None:
     with ModbusTcpClient(
         "127.0.0.1", port=electric.port, framer=FramerType.ASCII, timeout=5, retries=0
     ) as stranger:
-        with pytest.raises((ConnectionException, ModbusIOException)) as trouble:
+        with pytest.raises(ModbusException):
             stranger.read_holding_registers(0, count=2)
         with ModbusTcpClient("127.0.0.1", port=electric.port, timeout=5) as client:
             answer = client.read_holding_registers(101, count=1)
 
-    assert isinstance(trouble.value, ModbusException)
     assert good(answer).registers == [0]

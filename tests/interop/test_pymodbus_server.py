@@ -5,30 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from itertools import accumulate
 
 import pytest
 from pymodbus.client import ModbusTcpClient
 from pymodbus.simulator import DataType as SimType
 from pymodbus.simulator import SimData, SimDevice
-
-from energymeter import (
-    BlockingLink,
-    Endian,
-    ExceptionReplyError,
-    Link,
-    LinkError,
-    MeterReader,
-    ModbusDevice,
-    ModbusDeviceDataReader,
-    Quality,
-    Register,
-    RequestTimeout,
-    TcpEndpoint,
-)
-from energymeter.devices.example_meter import ExampleMeter
-from energymeter.profiles import ProfileLibrary
-from energymeter.values import Order, WireOrder
 from tests.interop.foreign import (
     EIGHT_TYPES,
     EIGHT_VALUES,
@@ -40,7 +22,25 @@ from tests.interop.foreign import (
     words_of,
 )
 
-BIG, LITTLE = Order.BIG, Order.LITTLE
+from energymeter import (
+    BlockingLink,
+    Endian,
+    ExceptionReplyError,
+    Link,
+    LinkError,
+    MeterReader,
+    ModbusDevice,
+    ModbusDeviceDataReader,
+    Quality,
+    ReadReport,
+    Register,
+    RequestTimeout,
+    TcpEndpoint,
+)
+from energymeter.devices.example_meter import ExampleMeter
+from energymeter.profiles import ProfileLibrary
+from energymeter.values import WireOrder
+
 PM8000 = [value for _, value in PM8000_VALUES.values()]
 
 each_order = pytest.mark.parametrize("order", ORDERS, ids=[order.letters for order in ORDERS])
@@ -53,14 +53,12 @@ def unit_of(order: WireOrder) -> int:
 
 def old_device(order: WireOrder) -> ModbusDevice:
     """The eight types in the form of the original reader, in no particular order."""
+    # A first index of 1 is a first address of 0.
+    places = accumulate(EIGHT_TYPES.values(), initial=1)
     registers = [
-        Register(name, 1 + 2 * index, size, name)
-        for index, (name, size) in enumerate(EIGHT_TYPES.items())
+        Register(name, place, size, name)
+        for (name, size), place in zip(EIGHT_TYPES.items(), places, strict=False)
     ]
-    position = 1
-    for register in registers:
-        register.index = position
-        position += register.length
     return ModbusDevice("eight types", registers[::-1], unit=unit_of(order), index_shift=-1)
 
 
@@ -104,12 +102,11 @@ def four_tables_port() -> Iterator[int]:
 def test_reader_reads_all_eight_types_in_every_order(
     orders_port: int, order: WireOrder, table: str
 ) -> None:
-    async def read() -> dict[str, Any]:
+    async def read() -> ReadReport:
         async with Link(TcpEndpoint("127.0.0.1", orders_port), timeout_s=5) as link:
-            reader = MeterReader(link.unit(unit_of(order)), eight_types(order, table))
-            return (await reader.read()).as_dict()
+            return await MeterReader(link.unit(unit_of(order)), eight_types(order, table)).read()
 
-    assert asyncio.run(read()) == EIGHT_VALUES
+    assert asyncio.run(read()).as_dict() == EIGHT_VALUES
 
 
 @each_order
@@ -147,9 +144,7 @@ def test_original_reader_reads_all_eight_types_over_pymodbus_client(
 
 
 @pytest.mark.parametrize("size", [4, 5, 7, 19, 20, 125])
-def test_message_size_changes_the_requests_and_not_the_values(
-    orders_port: int, size: int
-) -> None:
+def test_message_size_changes_the_requests_and_not_the_values(orders_port: int, size: int) -> None:
     device = old_device(WireOrder())
 
     with BlockingLink("127.0.0.1", orders_port, timeout_s=5) as link:
@@ -176,9 +171,7 @@ def test_profile_of_the_same_meter_reads_the_same(pm8000_port: int) -> None:
 
 @each_order
 def test_auto_finds_the_order_of_the_example_meter(pm8000_port: int, order: WireOrder) -> None:
-    device = ModbusDevice(
-        "PM8000", ExampleMeter.registers_map, unit=unit_of(order), index_shift=-1
-    )
+    device = ModbusDevice("PM8000", ExampleMeter.registers_map, unit=unit_of(order), index_shift=-1)
 
     with BlockingLink("127.0.0.1", pm8000_port, timeout_s=5) as link:
         reader = ModbusDeviceDataReader(link, device, Endian.AUTO, Endian.AUTO)
@@ -191,9 +184,9 @@ def test_link_reads_each_of_the_four_tables(four_tables_port: int) -> None:
         unit = link.unit(1)
 
         assert unit.read_coils(1, 7) == (False, False, True, False, False, True, False)
-        assert unit.read_discrete_inputs(4, 9) == (False, True) + (False,) * 4 + (True,) + (
-            False,
-        ) * 2
+        assert (
+            unit.read_discrete_inputs(4, 9) == (False, True) + (False,) * 4 + (True,) + (False,) * 2
+        )
         assert unit.read_holding_registers(3, 3) == (3, 4, 5)
         assert unit.read_input_registers(3, 3) == (1003, 1004, 1005)
 

@@ -9,17 +9,6 @@ from contextlib import closing
 import pytest
 from pyModbusTCP.client import ModbusClient
 from pyModbusTCP.utils import decode_ieee, get_list_2comp, word_list_to_long
-
-from energymeter import (
-    BlockingLink,
-    ExceptionReplyError,
-    Link,
-    MeterReader,
-    ModbusDeviceDataReader,
-    TcpEndpoint,
-)
-from energymeter.devices.example_meter import ExampleMeter
-from energymeter.values import WireOrder
 from tests.interop.foreign import (
     EIGHT_VALUES,
     ORDERS,
@@ -29,6 +18,18 @@ from tests.interop.foreign import (
     words_of,
 )
 from tests.interop.meters import PlainTables, StandingMeter
+
+from energymeter import (
+    BlockingLink,
+    ExceptionReplyError,
+    Link,
+    MeterReader,
+    ModbusDeviceDataReader,
+    ReadReport,
+    TcpEndpoint,
+)
+from energymeter.devices.example_meter import ExampleMeter
+from energymeter.values import WireOrder
 
 each_order = pytest.mark.parametrize("order", ORDERS, ids=[order.letters for order in ORDERS])
 
@@ -92,9 +93,7 @@ def test_their_client_writes_in_every_way_it_knows(tables_client: ModbusClient) 
     assert tables_client.write_multiple_registers(6, [1, 65535])
     both = tables_client.write_read_multiple_registers(31, [7, 8], 30, 4)
 
-    assert tables_client.read_coils(3, 17) == (
-        [True] + [False] * 12 + [True, False, True, True]
-    )
+    assert tables_client.read_coils(3, 17) == ([True] + [False] * 12 + [True, False, True, True])
     assert tables_client.read_holding_registers(4, 5) == [0, 0xBEEF, 1, 65535, 0]
     assert both == [0, 7, 8, 0]
 
@@ -107,9 +106,7 @@ def test_their_client_learns_who_the_meter_is(client: ModbusClient) -> None:
     assert identity.model_name == b"electric"
 
 
-@pytest.mark.parametrize(
-    ("address", "value", "code"), [(102, 1, 2), (10, 2300, 2), (100, 7, 3)]
-)
+@pytest.mark.parametrize(("address", "value", "code"), [(102, 1, 2), (10, 2300, 2), (100, 7, 3)])
 def test_their_client_sees_why_a_write_is_refused(
     client: ModbusClient, address: int, value: int, code: int
 ) -> None:
@@ -131,11 +128,11 @@ def test_our_reader_reads_all_eight_types_from_their_server(
     server.bank.set_holding_registers(0, words if table == "holding" else [0] * 20)
     server.bank.set_input_registers(0, words if table == "input" else [0] * 20)
 
-    async def read() -> dict[str, object]:
+    async def read() -> ReadReport:
         async with Link(TcpEndpoint("127.0.0.1", server.port), timeout_s=5) as link:
-            return dict((await MeterReader(link.unit(1), eight_types(order, table)).read()).as_dict())
+            return await MeterReader(link.unit(1), eight_types(order, table)).read()
 
-    assert asyncio.run(read()) == EIGHT_VALUES
+    assert asyncio.run(read()).as_dict() == EIGHT_VALUES
 
 
 def test_original_reader_reads_the_example_meter_from_their_server(
@@ -157,9 +154,7 @@ def test_our_link_writes_to_their_server(server: PyModbusTcpServer) -> None:
         unit.write_coils(16, [True, False, True])
         unit.write_register(10, 0xBEEF)
         unit.write_registers(11, [1, 65535])
-        both = unit.read_write_registers(
-            read_address=29, read_count=3, write_address=30, words=[7]
-        )
+        both = unit.read_write_registers(read_address=29, read_count=3, write_address=30, words=[7])
 
     assert server.bank.get_coils(0, 3) == [False, True, False]
     assert server.bank.get_coils(16, 3) == [True, False, True]
@@ -186,18 +181,16 @@ def test_our_link_asks_their_server_who_it_is(server: PyModbusTcpServer) -> None
     assert identity == {0: b"pyModbusTCP", 1: b"PMT", 2: b"0.3"}
 
 
-def test_our_link_says_what_their_server_refuses(server: PyModbusTcpServer) -> None:
+def test_our_link_says_that_their_server_does_not_serve_a_function(
+    server: PyModbusTcpServer,
+) -> None:
     with BlockingLink("127.0.0.1", server.port, timeout_s=5) as link:
         unit = link.unit(1)
-        with pytest.raises(ExceptionReplyError) as function:
+        with pytest.raises(ExceptionReplyError) as refused:
             unit.mask_write_register(0, 0, 0)
-        with pytest.raises(ExceptionReplyError) as address:
-            unit.read_holding_registers(65535)
-            unit.read_input_registers(65530, 6)
-            raise function.value
 
-    assert (function.value.function, function.value.code) == (22, 1)
-    assert address.value is function.value
+        assert (refused.value.function, refused.value.code) == (22, 1)
+        assert unit.read_holding_registers(0) == (0,)
 
 
 def test_sixteen_requests_in_flight_get_their_own_answers(server: PyModbusTcpServer) -> None:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.interop.programs import ROOT
 
 TESTS = """

@@ -194,7 +194,7 @@ def hangs_up(asked: Asked) -> Sequence[Step]:
 
 def closes_midway(asked: Asked) -> Sequence[Step]:
     """Closes after the first ten bytes of the answer."""
-    return [frame(asked.transaction, asked.unit, _answer(asked))[:10], 0.002, HANG_UP]
+    return [frame(asked.transaction, asked.unit, _answer(asked))[:10], HANG_UP]
 
 
 def drips(asked: Asked) -> Sequence[Step]:

@@ -35,7 +35,10 @@ class PositiveFloat(click.FloatRange):
         super().__init__(0, limit, min_open=True)
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self,
+        value: Any,  # noqa: ANN401 - as click has it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
     ) -> float:
         """See `click.ParamType.convert`."""
         number: float = super().convert(value, param, ctx)

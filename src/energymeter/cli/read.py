@@ -86,7 +86,8 @@ async def _watch(place: Target, interval: float) -> int:
                 lines = [Text(line, style="red") for line in failure_lines(report)]
                 if reader.order_finding is not None:
                     lines.append(Text(f"AUTO: {reader.order_finding.reason}", style="dim"))
-                live.update(Group(_title(place, report), as_table(report), *lines), refresh=True)
+                title = Text(_title(place, report))
+                live.update(Group(title, as_table(report), *lines), refresh=True)
 
             await Poller(reader, interval, show).run()
     return 0

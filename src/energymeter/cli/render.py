@@ -59,6 +59,7 @@ def as_table(report: ReadReport) -> Table:
     """A table for the terminal."""
     from rich import box  # noqa: PLC0415 - only people pay for it
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("name", no_wrap=True)
@@ -69,7 +70,9 @@ def as_table(report: ReadReport) -> Table:
     for point, value, quality in zip(report.points, report.values, report.qualities, strict=True):
         text = format_value(value, point.type, point.exact_scale.divisor)
         word = quality.replace("_", " ")
-        table.add_row(point.name, text, point.unit, f"[{styles[quality]}]{word}[/]")
+        # Never as markup: the names are the user's and a text may be the meter's.
+        cells = (Text(point.name), Text(text), Text(point.unit), Text(word, styles[quality]))
+        table.add_row(*cells)
     return table
 
 

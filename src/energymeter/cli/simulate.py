@@ -107,6 +107,8 @@ async def _serve(fleet: SimulatedFleet, address: str, seed: int) -> int:
         click.echo("Ctrl-C ends")
         stop = asyncio.Event()
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+            # SIGINT too: a shell starts its background jobs with Ctrl-C ignored.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await stop.wait()
     return 0

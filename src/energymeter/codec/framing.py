@@ -33,13 +33,11 @@ class Framer(Protocol):
     error: RemoteProtocolError | None
     """Why this stream cannot go on; frames before the fault have been returned. None: all well."""
 
+    pending_bytes: int
+    """Bytes of a frame that has begun but not ended."""
+
     noise_bytes: int
     """Bytes passed over so far because no frame can be made of them."""
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of a frame that has begun but not ended."""
-        ...
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take bytes in and return the frames they complete, in order."""

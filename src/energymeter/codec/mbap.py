@@ -18,6 +18,7 @@ __all__ = ["MbapFramer"]
 _HEADER: Final = struct.Struct(">HHHB")
 _unpack_header = _HEADER.unpack_from
 _pack_header = _HEADER.pack
+_new_frame = tuple.__new__  # Frame(...) itself takes twice as long, once a message
 
 _MAX_LENGTH: Final = MAX_PDU_BYTES + 1
 """The length field counts the unit and the message."""
@@ -30,24 +31,20 @@ class MbapFramer:
     next frame, so `error` is set and the connection has to be closed.
     """
 
-    __slots__ = ("_pending", "error", "noise_bytes")
+    __slots__ = ("_pending", "error", "noise_bytes", "pending_bytes")
 
     def __init__(self) -> None:
         self.error: RemoteProtocolError | None = None
         self.noise_bytes = 0
+        self.pending_bytes = 0
         self._pending = b""
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of a frame that has begun but not ended."""
-        return len(self._pending)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take bytes in and return the frames they complete, in order."""
         if self.error is not None:
             self.noise_bytes += len(data)
             return []
-        if self._pending:
+        if self.pending_bytes:
             data = self._pending + data
         frames: list[Frame] = []
         start = 0
@@ -59,9 +56,11 @@ class MbapFramer:
             end = start + 6 + length
             if end > size:
                 break
-            frames.append(Frame(transaction, unit, data[start + 7 : end]))
+            frames.append(_new_frame(Frame, (transaction, unit, data[start + 7 : end])))
             start = end
-        self._pending = data[start:] if start < size else b""
+        if start != size or self.pending_bytes:
+            self._pending = data[start:]
+            self.pending_bytes = size - start
         return frames
 
     def silence(self) -> None:
@@ -78,5 +77,5 @@ class MbapFramer:
             msg = f"not Modbus TCP: a length of {length}, expected 2..{_MAX_LENGTH}"
         self.error = RemoteProtocolError(msg, data=rest[: _HEADER.size])
         self.noise_bytes += len(rest)
-        self._pending = b""
+        self.pending_bytes = 0
         return frames

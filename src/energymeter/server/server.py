@@ -168,20 +168,17 @@ class _Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         sweep = self._server._sweep  # noqa: SLF001
         self.last_sweep = sweep
-        framer = self._framer
+        framer, respond = self._framer, self._answer
+        encode = framer.encode
         frames = framer.feed(data)
-        if frames:
-            encode = framer.encode
-            answers = []
-            for transaction, unit, pdu in frames:
-                answer = self._answer(unit, pdu)
-                if answer is not None:
-                    answers.append(encode(transaction, unit, answer))
-            if answers:
-                # All answers of one read go out in one write.
-                self._transport.write(  # type: ignore[union-attr]
-                    answers[0] if len(answers) == 1 else b"".join(answers)
-                )
+        # Answers to what came in one piece go out in one piece.
+        answers = []
+        for transaction, unit, pdu in frames:
+            answer = respond(unit, pdu)
+            if answer is not None:
+                answers.append(encode(transaction, unit, answer))
+        if answers:
+            self._transport.write(b"".join(answers))  # type: ignore[union-attr]
         if not framer.pending_bytes:
             self.frame_sweep = 0
         elif frames or not self.frame_sweep:
