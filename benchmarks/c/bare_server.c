@@ -4,7 +4,8 @@
  * transaction id, the unit and the function from the question. It keeps no
  * registers and checks no addresses, so whatever the load generator reaches
  * here is the generator's own limit, and a client measured against it is
- * measured against a peer that costs next to nothing.
+ * measured against a peer that costs next to nothing. It never sleeps, for the
+ * reason given in load_client.c: no client shall pay for waking it.
  *
  * usage: bare_server [register_count=100]
  * prints "PORT n" when it listens on 127.0.0.1.
@@ -152,7 +153,7 @@ int main(int argc, char **argv)
         die("epoll");
     for (;;) {
         struct epoll_event ready[EVENTS];
-        int count = epoll_wait(poller, ready, EVENTS, -1);
+        int count = epoll_wait(poller, ready, EVENTS, 0);
         if (count < 0 && errno != EINTR)
             die("epoll_wait");
         for (int i = 0; i < count; i++) {

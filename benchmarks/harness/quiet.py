@@ -42,7 +42,7 @@ class Quiet:
         """
         best: Json | None = None
         for _ in range(ATTEMPTS):
-            self._wait()
+            self._wait(server)
             begin = time.monotonic()
             result = _accounted(load, server)
             if best is None or result["others_cores"] < best["others_cores"]:
@@ -53,12 +53,12 @@ class Quiet:
         assert best is not None
         return best
 
-    def _wait(self) -> None:
-        """Return when nobody else is busy; what we started is idle at this moment."""
+    def _wait(self, server: Server | None) -> None:
+        """Return when nobody but our own server is busy."""
         while self._patience_s > 0:
-            busy = _busy_seconds()
+            before = _others_seconds(server)
             time.sleep(LOOK_S)
-            if (_busy_seconds() - busy) / LOOK_S <= DISTURBED_CORES:
+            if (_others_seconds(server) - before) / LOOK_S <= DISTURBED_CORES:
                 return
             self._patience_s -= LOOK_S
 
@@ -78,16 +78,20 @@ def disturbances(rows: Sequence[Row]) -> list[str]:
 
 
 def _accounted(load: Callable[[], Json], server: Server | None) -> Json:
-    begin, busy, ours = time.monotonic(), _busy_seconds(), _children_seconds()
+    begin, others, loads = time.monotonic(), _others_seconds(server), _children_seconds()
     served = server.cpu_seconds() if server else 0.0
     result = load()
     elapsed = time.monotonic() - begin
-    busy, ours = _busy_seconds() - busy, _children_seconds() - ours
-    served = server.cpu_seconds() - served if server else 0.0
+    others = _others_seconds(server) - others - (_children_seconds() - loads)
     if server:
-        result["server_cpu_share"] = round(min(1.0, served / elapsed), 3)
-    result["others_cores"] = round(max(0.0, busy - served - ours) / elapsed, 2)
+        result["server_cpu_share"] = round((server.cpu_seconds() - served) / elapsed, 3)
+    result["others_cores"] = round(max(0.0, others) / elapsed, 2)
     return result
+
+
+def _others_seconds(server: Server | None) -> float:
+    """CPU time of everybody but the server under test; loads count once they have ended."""
+    return _busy_seconds() - (server.cpu_seconds() if server else 0.0)
 
 
 def _children_seconds() -> float:

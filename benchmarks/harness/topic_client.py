@@ -20,6 +20,7 @@ REGISTERS = 100
 RATE = "requests/s"
 
 OURS = "energymeter"
+OURS_CALL = "energymeter, read_holding_registers()"
 PYMODBUS = "pymodbus, asyncio"
 PYMODBUS_UVLOOP = "pymodbus, uvloop"
 LIMIT = "epoll (C), the limit"
@@ -50,6 +51,7 @@ def run_client(options: Options) -> Report:
         [
             candidate(LIMIT, native, limit.missing),
             candidate(OURS, python("ours_client"), ours_missing),
+            candidate(OURS_CALL, python("ours_client", "--call"), ours_missing),
             candidate(
                 "energymeter, asyncio", python("ours_client", "--loop", "asyncio"), ours_missing
             ),

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
-from typing import Any, Self, TypeVar
+from contextlib import suppress
+from typing import Any, Final, Self, TypeVar
 
 from energymeter.client import Link, Unit
+from energymeter.errors import LinkClosedError
 from energymeter.eventloop import new_event_loop
 from energymeter.profiles import Profile
 from energymeter.reader import MeterReader, ReadReport
@@ -21,20 +23,34 @@ __all__ = ["BlockingLink", "BlockingUnit", "LoopThread"]
 
 Result = TypeVar("Result")
 
+_LAST_MOMENT_S: Final = 1.0
+"""What callers that wait have to take their errors home."""
+
 
 class LoopThread:
     """An event loop in a daemon thread, running coroutines for callers that wait."""
 
     def __init__(self) -> None:
         self._loop = new_event_loop()
+        self._gate = threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="energymeter-link", daemon=True
         )
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run to the end and return the result or raise the error; Ctrl-C cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """Run to the end and return the result or raise the error; Ctrl-C cancels it.
+
+        Raises:
+            LinkClosedError: `close` was called before.
+        """
+        with self._gate:
+            if self._is_closed:
+                coroutine.close()
+                msg = "the link was closed"
+                raise LinkClosedError(msg)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
         except BaseException:
@@ -42,12 +58,29 @@ class LoopThread:
             raise
 
     def close(self) -> None:
-        """Stop the loop and wait for the thread to end; a second call does nothing."""
-        if self._loop.is_closed():
-            return
+        """Stop the loop and wait for the thread to end; a second call does nothing.
+
+        What still runs gets a moment to end by itself and is cancelled then.
+        """
+        with self._gate:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            ended = asyncio.run_coroutine_threadsafe(_end_tasks(), self._loop)
+        ended.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _end_tasks() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        _, staying = await asyncio.wait(others, timeout=_LAST_MOMENT_S)
+        for task in staying:
+            task.cancel()
+        if staying:
+            await asyncio.wait(staying)
 
 
 class BlockingLink:
@@ -79,8 +112,9 @@ class BlockingLink:
         self.thread.run(self._link.open())
 
     def close(self) -> None:
-        """Close the link and end its thread."""
-        self.thread.run(self._link.close())
+        """Close the link and end its thread; a second call does nothing."""
+        with suppress(LinkClosedError):
+            self.thread.run(self._link.close())
         self.thread.close()
 
     def unit(self, number: int) -> BlockingUnit:

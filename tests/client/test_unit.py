@@ -13,7 +13,7 @@ from tests.support.scripted import Asked, ScriptedServer
 
 from energymeter.client import Link, Unit
 from energymeter.codec import ExceptionCode
-from energymeter.errors import ExceptionReplyError, LengthError, MismatchError, RemoteProtocolError
+from energymeter.errors import ExceptionReplyError, LengthError, MismatchError
 from energymeter.server import BitImage, ModbusServer, RegisterImage, Tables
 from energymeter.transports import TcpEndpoint
 
@@ -33,9 +33,20 @@ def make_tables(identification: dict[int, bytes] | None = None) -> Tables:
 
 @asynccontextmanager
 async def unit_of(tables: Tables, number: int = 1) -> AsyncIterator[Unit]:
-    async with ModbusServer(tables, port=0) as server:
-        async with Link(TcpEndpoint("127.0.0.1", server.port)) as link:
-            yield link.unit(number)
+    async with (
+        ModbusServer(tables, port=0) as server,
+        Link(TcpEndpoint("127.0.0.1", server.port)) as link,
+    ):
+        yield link.unit(number)
+
+
+@asynccontextmanager
+async def scripted_unit(manner: scripted.Manner) -> AsyncIterator[Unit]:
+    async with (
+        ScriptedServer(manner) as server,
+        Link(TcpEndpoint("127.0.0.1", server.port)) as link,
+    ):
+        yield link.unit(6)
 
 
 def check(call: Callable[[Unit], Awaitable[object]], wanted: object, loop: str) -> None:
@@ -188,10 +199,9 @@ def test_an_identification_without_an_end_is_given_up() -> None:
         return [scripted.frame(asked.transaction, asked.unit, pdu)]
 
     async def scenario() -> None:
-        async with ScriptedServer(endless) as server:
-            async with Link(TcpEndpoint("127.0.0.1", server.port)) as link:
-                with pytest.raises(MismatchError, match="never ends"):
-                    await link.unit(1).read_identification()
+        async with scripted_unit(endless) as unit:
+            with pytest.raises(MismatchError, match="never ends"):
+                await unit.read_identification()
 
     run(scenario())
 
@@ -204,12 +214,10 @@ def test_a_broken_identification_is_a_protocol_error_that_says_whose(pdu: bytes)
         return [scripted.frame(asked.transaction, asked.unit, pdu)]
 
     async def scenario() -> None:
-        async with ScriptedServer(broken) as server:
-            async with Link(TcpEndpoint("127.0.0.1", server.port)) as link:
-                with pytest.raises(RemoteProtocolError) as caught:
-                    await link.unit(6).read_identification()
-                assert isinstance(caught.value, LengthError)
-                assert (caught.value.endpoint, caught.value.unit) == (str(link), 6)
+        async with scripted_unit(broken) as unit:
+            with pytest.raises(LengthError) as caught:
+                await unit.read_identification()
+            assert (caught.value.endpoint, caught.value.unit) == (str(unit.link), 6)
 
     run(scenario())
 
@@ -270,11 +278,10 @@ def test_a_write_that_is_refused_changes_nothing() -> None:
 @on_each_loop
 def test_every_unit_number_may_be_asked(loop: str) -> None:
     async def scenario() -> None:
-        async with ModbusServer(make_tables(), port=0) as server:
-            async with Link(TcpEndpoint("127.0.0.1", server.port), max_in_flight=16) as link:
-                answers = await asyncio.gather(
-                    *(link.unit(number).read_input_registers(10) for number in range(256))
-                )
+        async with unit_of(make_tables()) as unit:
+            answers = await asyncio.gather(
+                *(unit.link.unit(number).read_input_registers(10) for number in range(256))
+            )
         assert answers == [(0x1234,)] * 256
 
     run(scenario(), loop)

@@ -130,7 +130,8 @@ def run_mbpoll(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def mbpoll(options: str, port: int, *values: str) -> dict[int, str]:
     """Read once, or write values, on this machine; gives reference -> value as printed."""
-    done = run_mbpoll(*options.split(), "-p", str(port), "-1", "127.0.0.1", *values)
+    there = ["-p", str(port), "-o", "5", "-1", "127.0.0.1"]
+    done = run_mbpoll(*options.split(), *there, *values)
     assert done.returncode == 0, done.stdout + done.stderr
     return {int(reference): value for reference, value in _VALUE.findall(done.stdout)}
 

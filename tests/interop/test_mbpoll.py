@@ -31,7 +31,7 @@ def standing() -> Iterator[Standing]:
         if kind not in programs:
             program, port = simulate("-t", kind, "--seed", "7")
             programs[kind] = program, (ProfileLibrary().load(f"energymeter/{kind}"), port)
-            with BlockingLink("127.0.0.1", port) as link:
+            with BlockingLink("127.0.0.1", port, timeout_s=5) as link:
                 link.unit(1).write_register(100, 0)
         return programs[kind][1]
 
@@ -60,6 +60,25 @@ def read_same_second(profile: Profile, command: str, port: int) -> tuple[dict[in
         if read_here(profile, port) == before:
             return printed, before
     pytest.fail("the values never stood still")
+
+
+@pytest.mark.parametrize(
+    ("command", "references"),
+    [
+        ("-t 4 -r 1 -c 6", range(1, 7)),
+        ("-t 4 -r 11 -c 8", range(11, 19)),
+        ("-t 4 -r 101 -c 2", range(101, 103)),
+    ],
+)
+def test_documented_commands_work_with_the_port_as_an_option(
+    standing: Standing, command: str, references: range
+) -> None:
+    _, port = standing("electric")
+
+    done = run_mbpoll(*command.split(), "-p", str(port), "-1", "127.0.0.1")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"[{reference}]: \t" in done.stdout for reference in references)
 
 
 @pytest.mark.parametrize("kind", KINDS)

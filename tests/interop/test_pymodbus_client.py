@@ -342,7 +342,9 @@ def test_what_the_meter_refuses_is_an_exception_answer(
 
 def test_fifty_asyncio_clients_read_the_same_meter_at_once(electric: StandingMeter) -> None:
     async def read_all() -> list[list[int]]:
-        clients = [AsyncModbusTcpClient("127.0.0.1", port=electric.port) for _ in range(50)]
+        clients = [
+            AsyncModbusTcpClient("127.0.0.1", port=electric.port, timeout=5) for _ in range(50)
+        ]
         assert all(await asyncio.gather(*(client.connect() for client in clients)))
         answers = await asyncio.gather(
             *(client.read_holding_registers(0, count=102) for client in clients)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +46,7 @@ def streams(draw: st.DrawFn) -> tuple[list[Frame], bytes]:
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(place, len(stream)) for place in places), len(stream)]
-    return [stream[first:last] for first, last in zip(edges, edges[1:], strict=False)]
+    return [stream[first:last] for first, last in itertools.pairwise(edges)]
 
 
 def bytes_in(frames: list[Frame]) -> int:

@@ -27,7 +27,7 @@ from energymeter.codec import (
     decode_response,
 )
 from energymeter.codec.messages import ReadBitsResponse, ReadRegistersResponse
-from energymeter.errors import LocalProtocolError, MismatchError
+from energymeter.errors import LocalProtocolError, MeterError, MismatchError
 
 if TYPE_CHECKING:
     from energymeter.client.link import Link
@@ -149,10 +149,14 @@ class Unit:
                 return objects
             request = ReadIdentificationRequest(code, page.next_object)
         msg = "the identification never ends"
-        raise MismatchError(msg, unit=self.number)
+        raise MismatchError(msg, endpoint=str(self.link), unit=self.number)
 
     async def _ask(self, request: Request, answer: type[AnyResponse]) -> AnyResponse:
         pdu = await self.link.exchange(self.number, request)
-        response = decode_response(request, pdu)
+        try:
+            response = decode_response(request, pdu)
+        except MeterError as error:
+            error.endpoint, error.unit = str(self.link), self.number
+            raise
         assert isinstance(response, answer)  # noqa: S101 - the codec's table pairs them
         return response

@@ -60,7 +60,9 @@ def plan_reads(
         ConfigError: A point alone is longer than the longest read.
     """
     wanted = profile.readable_points if points is None else points
-    limit = min(profile.max_read_words, max_words or profile.max_read_words)
+    limit = profile.max_read_words
+    if max_words is not None:
+        limit = min(limit, max_words)
     blocks: list[Block] = []
     for table in Table:
         in_table = sorted(
@@ -92,7 +94,7 @@ def _cheapest(
             if end - start > longest:
                 break  # runs only get longer from here
             if not _is_readable(start, end, points[first : last + 1], stretches):
-                break
+                continue  # a long point further ahead may lie over the hole
             price = best[first] + cost.read_ms(end - start)
             if price < cheapest:
                 cheapest, choice = price, first

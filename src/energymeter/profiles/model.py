@@ -165,7 +165,8 @@ class Profile(_Part):
 
     defaults: Defaults = Defaults()
     identification: Identification = Identification()
-    points: Annotated[tuple[Point, ...], Field(min_length=1)]
+    points: tuple[Point, ...]
+    """At least one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -186,6 +187,9 @@ class Profile(_Part):
     def _check(self) -> Self:
         if not self.tables:
             msg = "tables is empty, name holding or input"
+            raise ValueError(msg)
+        if not self.points:
+            msg = "points is empty, a meter has at least one"
             raise ValueError(msg)
         seen: set[str] = set()
         for point in self.points:

@@ -1,0 +1,172 @@
+"""Write the reference pages that can be made from the program itself.
+
+Run: python docs/generate.py [--check]. With --check nothing is written; the exit code is 1 when
+a page is not what would be written now.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+import click
+
+from energymeter import errors
+from energymeter.cli.app import cli
+from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTICE = "<!-- Made by docs/generate.py; do not edit. -->"
+HELP_WIDTH = 88
+
+COMMANDS_HEAD = """# Commands
+
+Every command tells its options with `--help`; this page is that help.
+
+| exit code | meaning |
+|---|---|
+| 0 | done; for `read`: every value was asked for and answered |
+| 1 | the meter or the wire failed, in whole or in part; for `frame`: the frame is faulty |
+| 2 | wrong usage: an option, a file, a profile, a port, a host name that does not resolve |
+
+Values go to stdout, everything else to stderr. A fault is one line that starts with the
+program's name. `python -m energymeter` is the same program.
+"""
+
+MAIN_PY = """## main.py
+
+`python main.py --host HOST --port PORT`, from the root of the checkout: the original reader's
+script with its original arguments, polling the device it imports. It polls until Ctrl-C; the
+exit code is 2 for arguments that cannot be.
+"""
+
+ERRORS_HEAD = """# Errors
+
+Everything this library raises on purpose is a `MeterError`. Choose with `except`, never by the
+text. `retryable` is an attribute of the class: whether the same call may succeed later without a
+change by the caller. Every error has `message`, `endpoint` and `unit`; the last two are None
+where nothing is known of them. `asyncio.CancelledError` is never turned into one of these.
+"""
+
+CODES_HEAD = """## Exception codes
+
+What `ExceptionReplyError.code` can be. `is_busy` is true for 5 and 6.
+
+| code | name | what it means |
+|---|---|---|
+"""
+
+
+def commands_page() -> str:
+    """The help of the program and of each command."""
+    context = click.Context(cli, info_name="energymeter")
+    parts = [NOTICE, COMMANDS_HEAD, _help_block("energymeter", cli, None)]
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        if command is None:
+            message = f"the command {name} is listed but does not exist"
+            raise LookupError(message)
+        parts.append(_help_block(name, command, context))
+    return "\n".join([*parts, MAIN_PY]).rstrip() + "\n"
+
+
+def _help_block(name: str, command: click.Command, parent: click.Context | None) -> str:
+    title = "energymeter" if parent is None else f"energymeter {name}"
+    context = click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=HELP_WIDTH,
+        max_content_width=HELP_WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+    return f"## {title}\n\n```text\n{command.get_help(context).strip()}\n```\n"
+
+
+def errors_page() -> str:
+    """The exception tree and what the docstrings say of each class."""
+    classes = [
+        value
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, errors.MeterError)
+    ]
+    tree = "\n".join(_tree(errors.MeterError, 0))
+    rows = [
+        f"| {code} | {exception_name(code)} | {text} |"
+        for code, text in EXCEPTION_EXPLANATIONS.items()
+    ]
+    return "\n".join(
+        [
+            NOTICE,
+            ERRORS_HEAD,
+            f"```text\n{tree}\n```\n",
+            *(_entry(error) for error in classes),
+            CODES_HEAD + "\n".join(rows),
+        ]
+    ).rstrip() + "\n"  # fmt: skip
+
+
+def _tree(error: type[errors.MeterError], depth: int) -> list[str]:
+    remarks = [*_builtin_bases(error), *(["retryable"] if error.retryable else [])]
+    remark = f"  ({', '.join(remarks)})" if remarks else ""
+    lines = [f"{'   ' * depth}{error.__name__}{remark}"]
+    for child in error.__subclasses__():
+        lines += _tree(child, depth + 1)
+    return lines
+
+
+def _builtin_bases(error: type[errors.MeterError]) -> list[str]:
+    return [
+        base.__name__
+        for base in error.__bases__
+        if base.__module__ == "builtins" and base is not Exception
+    ]
+
+
+def _entry(error: type[errors.MeterError]) -> str:
+    text, _, attributes = inspect.cleandoc(error.__doc__ or "").partition("\n\nAttributes:\n")
+    lines = [f"## {error.__name__}", "", text, ""]
+    if attributes:
+        lines += [f"- {item}" for item in _attributes(attributes)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _attributes(block: str) -> list[str]:
+    """`name: text` of each attribute, continued lines joined."""
+    items: list[str] = []
+    for line in block.splitlines():
+        if line.startswith("     "):
+            items[-1] += " " + line.strip()
+        elif line.strip():
+            name, _, text = line.strip().partition(": ")
+            items.append(f"`{name}`: {text}")
+    return items
+
+
+PAGES = {"commands.md": commands_page, "errors.md": errors_page}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or compare them; returns the exit code."""
+    is_check = arguments == ["--check"]
+    if arguments and not is_check:
+        sys.stderr.write("usage: python docs/generate.py [--check]\n")
+        return 2
+    stale = []
+    for name, make in PAGES.items():
+        path, text = REFERENCE / name, make()
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale.append(name)
+        if not is_check:
+            path.write_text(text, "utf-8")
+    verb = "is not current, run python docs/generate.py" if is_check else "written"
+    for name in stale:
+        sys.stdout.write(f"docs/reference/{name}: {verb}\n")
+    return 1 if is_check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
