@@ -6,15 +6,20 @@ a page is not what would be written now.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from energymeter import errors
 from energymeter.cli.app import cli
 from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
+from energymeter.profiles import Profile, ProfileLibrary, model
+from energymeter.values import quantities
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; do not edit. -->"
@@ -55,6 +60,38 @@ What `ExceptionReplyError.code` can be. `is_busy` is true for 5 and 6.
 
 | code | name | what it means |
 |---|---|---|
+"""
+
+KEYS_HEAD = """# Profile keys
+
+Every key of a profile file, and every quantity the names are made of. How they work together
+stands in the [profile format](profile-format.md). `needed`: there is no default. Where the default
+is empty the key may be left out; the text then speaks of None, or of empty.
+"""
+
+_KINDS = {
+    "boolean": "true or false",
+    "integer": "whole number",
+    "number": "number",
+    "object": "table",
+    "string": "text",
+}
+
+METERS_HEAD = """# Meters
+
+The profiles in the package. `--profile` takes the whole name, or its second half where only one
+vendor has it.
+
+| profile | meter | kind | values | from |
+|---|---|---|---|---|
+"""
+
+QUANTITIES_HEAD = """## Quantities
+
+What a point's name can begin with. The range is the one outside which a value cannot be true.
+
+| quantity | base unit | range | counts |
+|---|---|---|---|
 """
 
 
@@ -145,7 +182,105 @@ def _attributes(block: str) -> list[str]:
     return items
 
 
-PAGES = {"commands.md": commands_page, "errors.md": errors_page}
+def keys_page() -> str:
+    """The keys of a profile from the model itself, and the quantities."""
+    schema = Profile.model_json_schema()
+    meanings = _field_docs()
+    parts = [NOTICE, KEYS_HEAD, _key_table("A profile", schema, meanings["Profile"])]
+    for name, definition in schema["$defs"].items():
+        if "properties" in definition:
+            parts.append(_key_table(name, definition, meanings[name]))
+    rows = [
+        f"| `{quantity.name}` | {quantity.unit} | {quantity.low:g} to {quantity.high:g} "
+        f"| {'yes' if quantity.is_counter else ''} |"
+        for quantity in quantities._TABLE  # noqa: SLF001 - there is one table, and this shows it
+    ]
+    units = ", ".join(f"`{unit}`" for unit in quantities._UNITS)  # noqa: SLF001
+    parts.append(QUANTITIES_HEAD + "\n".join(rows) + "\n")
+    return "\n".join([*parts, f"Multiples a point's `unit` may be in: {units}."]) + "\n"
+
+
+def meters_page() -> str:
+    """The profiles in the package."""
+    library = ProfileLibrary([])
+    rows = []
+    for name in library.names():
+        profile = library.load(name)
+        meter = f"{profile.vendor} {profile.model}"
+        if profile.description:
+            meter += f": {profile.description}"
+        sources = "; ".join(profile.sources)
+        cells = (f"`{name}`", meter, profile.kind, str(len(profile.points)), sources)
+        rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join([NOTICE, METERS_HEAD + "\n".join(rows)]) + "\n"
+
+
+def _key_table(title: str, definition: Mapping[str, Any], meanings: Mapping[str, str]) -> str:
+    needed = definition.get("required", [])
+    lines = [f"## {title}", "", definition["description"], ""]
+    lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for key, schema in definition["properties"].items():
+        if title == "A profile" and key == "name":
+            continue  # it comes from the file's place
+        default = "needed" if key in needed else _default(schema.get("default"))
+        lines.append(f"| `{key}` | {_kind(schema)} | {default} | {meanings.get(key, '')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """What a JSON Schema allows, in words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        choices = Profile.model_json_schema()["$defs"][name].get("enum")
+        return _choices(choices) if choices else f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        kinds = [_kind(part) for part in schema["anyOf"] if part.get("type") != "null"]
+        # A number may be written as text, to keep its digits; that is no other kind.
+        return " or ".join(kind for kind in kinds if kind != "text" or "number" not in kinds)
+    if "enum" in schema:
+        return _choices(schema["enum"])
+    if schema["type"] == "integer" and "maximum" in schema:
+        return f"{schema['minimum']} to {schema['maximum']}"
+    if schema["type"] == "array":
+        return f"list of {_kind(schema['items'])}" if "items" in schema else "list of two numbers"
+    return _KINDS[schema["type"]]
+
+
+def _choices(values: list[Any]) -> str:
+    return ", ".join(f"`{value}`" for value in values if value != "")
+
+
+def _default(value: Any) -> str:  # noqa: ANN401 - any value of JSON
+    if value in ("", None, [], {}) or isinstance(value, dict):
+        return ""
+    items = value if isinstance(value, list) else [value]
+    return ", ".join(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
+
+
+def _field_docs() -> dict[str, dict[str, str]]:
+    """The text below each field of the model's classes."""
+    tree = ast.parse(inspect.getsource(model))
+    return {
+        node.name: {
+            field.target.id: " ".join(text.value.value.split())
+            for field, text in zip(node.body, node.body[1:], strict=False)
+            if isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+            and isinstance(text.value.value, str)
+        }
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+    "meters.md": meters_page,
+    "profile-keys.md": keys_page,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -58,6 +59,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, show and keep each topic as it is done."""
     asked = parse_arguments()
+    # Being ended by a signal unwinds too, so that nothing we started is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     machine = describe_machine()
     date = datetime.now(UTC).date().isoformat()

@@ -7,7 +7,7 @@ import gc
 from collections.abc import Coroutine
 from typing import Any
 
-from tests.support.cancelling import at_every_step, cancel_at, leaves_no_socket
+from tests.support.cancelling import at_every_step, cancel_at, leaves_no_socket, once_it_runs
 from tests.support.loops import on_each_loop, run, turns
 
 from energymeter.client import Link
@@ -53,7 +53,7 @@ def test_a_server_cancelled_while_it_starts_listens_nowhere(step: int, loop: str
 
 
 @on_each_loop
-@at_every_step
+@once_it_runs
 def test_a_server_cancelled_while_it_closes_is_closed_all_the_same(step: int, loop: str) -> None:
     async def scenario() -> None:
         server = make_server()
@@ -80,7 +80,7 @@ def test_a_fleet_cancelled_while_it_starts_leaves_no_port_open(step: int, loop: 
 
 
 @on_each_loop
-@at_every_step
+@once_it_runs
 def test_a_fleet_cancelled_while_it_closes_is_closed_all_the_same(step: int, loop: str) -> None:
     async def scenario() -> None:
         fleet = make_fleet()

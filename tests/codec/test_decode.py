@@ -7,6 +7,7 @@ import pytest
 from energymeter.codec import (
     Diagnostics,
     ExceptionResponse,
+    IdentificationResponse,
     MaskWrite,
     ReadIdentificationRequest,
     ReadRequest,
@@ -155,3 +156,18 @@ def test_refusal_carries_any_code(code: int) -> None:
     answer = decode_response(ReadRequest(3, 0, 1), bytes((0x83, code)))
 
     assert answer == ExceptionResponse(3, code)
+
+
+@pytest.mark.parametrize(
+    ("more", "number", "next_object"),
+    [(0x00, 0, None), (0x00, 5, None), (0xFF, 5, 5), (0xFF, 0, 0)],
+)
+def test_identification_goes_on_only_where_it_says_so(
+    more: int, number: int, next_object: int | None
+) -> None:
+    pdu = bytes((43, 14, 1, 1, more, number, 0))
+
+    answer = decode_response(ReadIdentificationRequest(), pdu)
+
+    assert isinstance(answer, IdentificationResponse)
+    assert answer.next_object == next_object

@@ -46,6 +46,7 @@ from energymeter.server.tables import Tables, Write, refusal
 FRAMES_A_SEED: Final = 15_000
 SEEDS: Final = tuple(range(20261120, 20261120 + 8))
 FUNCTIONS: Final = tuple(Function)
+READS: Final = (1, 2, 3, 4, 8, 17, 43)
 EDGES: Final = (0, 1, 2, 99, 100, 101, 123, 124, 125, 126, 1968, 1969, 2000, 2001, 65410, 65535)
 
 Rng = random.Random
@@ -66,6 +67,12 @@ def make_tables(on_write: Callable[[Write], None] | None = None) -> Tables:
         on_write=on_write,
         identification={0: b"vendor", 1: b"x" * 200, 2: b"y" * 100, 5: b"z" * 300, 200: b""},
     )
+
+
+def state_of(tables: Tables) -> tuple[bytes | None, ...]:
+    """Everything `make_tables` makes writable."""
+    holding = (tables.holding.read(0, 125), tables.holding.read(1000, 100))
+    return (*holding, tables.holding.read(65500, 36), tables.coils.read(0, 2500))
 
 
 def number(rng: Rng) -> int:
@@ -176,8 +183,13 @@ def test_server_answers_any_frame_with_a_well_formed_message(seed: int) -> None:
             data = mutate(rng, data)
         assert_every_byte_is_explained(data)
         for _, unit, pdu in framer.feed(data):
-            answer = rng.choice(tables).answer(unit, pdu)
+            asked = rng.choice(tables)
+            before = state_of(asked)
+            answer = asked.answer(unit, pdu)
             assert_well_formed(pdu, answer)
+            # What is refused, and what only reads, changes nothing.
+            if answer[0] >= 0x80 or answer[0] in READS:
+                assert state_of(asked) == before, pdu.hex()
             refused += answer[0] >= 0x80
             answered += answer[0] < 0x80
         if framer.error is not None or framer.pending_bytes > 200:

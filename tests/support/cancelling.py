@@ -10,12 +10,13 @@ from typing import Any, Final
 import pytest
 from tests.support.loops import turns
 
-__all__ = ["STEPS", "at_every_step", "cancel_at", "leaves_no_socket"]
+__all__ = ["STEPS", "at_every_step", "cancel_at", "leaves_no_socket", "once_it_runs"]
 
 STEPS: Final = range(24)
 """Turns of the loop after which to cancel; the longest coroutine cancelled here takes fewer."""
 
 at_every_step = pytest.mark.parametrize("step", STEPS)
+once_it_runs = pytest.mark.parametrize("step", STEPS[1:])
 
 _OPEN_FILES: Final = Path("/proc/self/fd")
 

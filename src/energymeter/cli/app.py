@@ -53,7 +53,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the meter or the wire failed, 2 wrong usage."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="energymeter", standalone_mode=False)
     except click.Abort:
         sys.exit(130)
     except NoArgsIsHelpError as error:

@@ -141,7 +141,7 @@ def target(host: str, options: dict[str, Any]) -> Target:
         if value in ("BIG", "LITTLE")
     }
     profile = profile.model_copy(update=fixed)
-    name, port = parse_host_port(host, profile.defaults.tcp_port)
+    name, port = parse_host_port(host, profile.defaults.tcp_port or 502)
     return Target(
         profile=profile,
         endpoint=TcpEndpoint(name, port),

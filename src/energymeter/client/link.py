@@ -186,8 +186,7 @@ class Link:
                 msg = f"{self._reason}; next attempt in {wait:.1f} s"
                 raise LinkOpenError(msg, endpoint=str(self))
             try:
-                async with asyncio.timeout(self._connect_timeout_s) as self._opening_limit:
-                    await self.endpoint.connect(lambda: _Connection(self, self._make_framer()))
+                connection = await self._connect()
             except TimeoutError as error:
                 if self._is_closed:
                     raise self._closed() from None
@@ -197,17 +196,31 @@ class Link:
             except LinkOpenError as error:
                 self._note_failure(error.message)
                 raise
-            finally:
-                self._opening_limit = None
-            if self._is_closed:  # meanwhile
-                if self._connection is not None:
-                    self._connection.drop(self._closed)
-                raise self._closed()
-            if self._connection is None:
+            if connection.gone.is_set():
                 msg = f"{self} accepted the connection and closed it at once"
                 self._note_failure(msg)
                 raise LinkOpenError(msg, endpoint=str(self))
-            return self._connection
+            if self._is_closed:  # meanwhile
+                connection.drop(self._closed)
+                raise self._closed()
+            self._connection = connection
+            self._failures = 0
+            self._retry_at = 0.0
+            _log.debug("connected to %s", self)
+            return connection
+
+    async def _connect(self) -> _Connection:
+        connection = _Connection(self, self._make_framer())
+        try:
+            async with asyncio.timeout(self._connect_timeout_s) as self._opening_limit:
+                await self.endpoint.connect(lambda: connection)
+        except BaseException:
+            # An attempt that was given up may come to life even now; nobody wants it any more.
+            connection.drop(self._closed)
+            raise
+        finally:
+            self._opening_limit = None
+        return connection
 
     def _closed(self) -> LinkClosedError:
         return LinkClosedError(f"the link to {self} was closed", endpoint=str(self))
@@ -218,12 +231,6 @@ class Link:
         pause = self._backoff.pause_s(self._failures, random.random())  # noqa: S311
         self._retry_at = time.monotonic() + pause
         _log.debug("%s; left alone for %.2f s", reason, pause)
-
-    def _opened(self, connection: _Connection) -> None:
-        self._connection = connection
-        self._failures = 0
-        self._retry_at = 0.0
-        _log.debug("connected to %s", self)
 
     def _lost(self, connection: _Connection) -> None:
         if self._connection is connection:
@@ -251,10 +258,11 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not inherit from asyncio's, so this cannot be an isinstance.
         self._transport = cast(asyncio.Transport, transport)
-        self._link._opened(self)  # noqa: SLF001 - the two halves of one machine
+        if self._drop_reason is not None:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._link._lost(self)  # noqa: SLF001
+        self._link._lost(self)  # noqa: SLF001 - the two halves of one machine
         if self._timer is not None:
             self._timer.cancel()
         why = f" ({exc})" if exc is not None else ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from energymeter.codec.codes import MAX_READ_BITS, Table
+from energymeter.codec.codes import MAX_READ_BITS, MAX_READ_WORDS, Table
 from energymeter.errors import ConfigError
 from energymeter.planner.cost import TCP_COST, Cost
 from energymeter.profiles import Point, Profile
@@ -60,7 +60,7 @@ def plan_reads(
         ConfigError: A point alone is longer than the longest read.
     """
     wanted = profile.readable_points if points is None else points
-    limit = profile.max_read_words
+    limit = profile.max_read_words or MAX_READ_WORDS
     if max_words is not None:
         limit = min(limit, max_words)
     blocks: list[Block] = []

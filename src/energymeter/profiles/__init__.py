@@ -2,13 +2,14 @@
 
 from energymeter.profiles.library import ProfileLibrary
 from energymeter.profiles.load import load_profile, parse_profile
-from energymeter.profiles.model import AddressRange, Point, Profile
+from energymeter.profiles.model import AddressRange, Point, Profile, ScaleSource
 
 __all__ = [
     "AddressRange",
     "Point",
     "Profile",
     "ProfileLibrary",
+    "ScaleSource",
     "load_profile",
     "parse_profile",
 ]

@@ -6,22 +6,59 @@ data, validated on construction; a profile that exists makes sense.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from energymeter.codec.codes import MAX_READ_WORDS, Table
-from energymeter.values import DataType, Order, Scale, WireOrder
+from energymeter.values import DataType, Encoding, Order, Scale, WireOrder, quantity_of
 
-__all__ = ["AddressRange", "Defaults", "Identification", "Point", "Profile"]
+__all__ = [
+    "AddressRange",
+    "Defaults",
+    "Fingerprint",
+    "Identification",
+    "LoneAnswer",
+    "Point",
+    "Profile",
+    "ScaleSource",
+]
 
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
+
+_MAX_EXPONENT: Final = 12
+"""A power of ten beyond this is no scale but a fault."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScaleSource(_Part):
+    """A register that changes the scale of others while the meter runs."""
+
+    point: str
+    """Name of the point it is read from."""
+
+    codes: dict[int, Decimal] = {}
+    """Factor for each code. Empty: its value n means times 10^n."""
+
+    bits: tuple[int, int] | None = None
+    """First and last bit that count, 0 the lowest; None: all of them."""
+
+    def factor(self, number: int) -> Fraction | None:
+        """The factor this number stands for; None when it stands for none."""
+        if self.bits is not None:
+            first, last = self.bits
+            number = number >> first & (1 << last - first + 1) - 1
+        if self.codes:
+            factor = self.codes.get(number)
+            return None if factor is None else Fraction(factor)
+        return Fraction(10) ** number if abs(number) <= _MAX_EXPONENT else None
 
 
 class Point(_Part):
@@ -57,6 +94,31 @@ class Point(_Part):
     word_order: Order | None = None
     """Overrides the profile's order of the registers of one value."""
 
+    encoding: Encoding = Encoding.PLAIN
+    """How it deviates from its type: sign_magnitude, bcd, ascii_float, char_per_register."""
+
+    not_available: tuple[Annotated[str, Field(pattern=r"^0x[0-9A-F]+$")], ...] = ()
+    """Raw patterns that mean there is no value, most significant digit first, after the words
+    are in order."""
+
+    scale_from: ScaleSource | None = None
+    """A further factor that the meter itself tells."""
+
+    ratio: tuple[Literal["ct", "pt"], ...] = ()
+    """Transformer ratios the value has to be multiplied by, because the meter does not."""
+
+    rate: Literal["fast", "slow", "once"] | None = None
+    """How often it is worth reading; None: as its quantity suggests."""
+
+    minimum: Decimal | None = None
+    """Narrows the plausible range of its quantity, in the unit of the value."""
+
+    maximum: Decimal | None = None
+    """Likewise."""
+
+    counts_down: bool = False
+    """A counter that runs from zero into the negative."""
+
     access: Literal["r", "rw", "w"] = "r"
     """Whether it is read, written or both; what is only written is a command and never read."""
 
@@ -86,13 +148,44 @@ class Point(_Part):
         """Scale and offset as exact whole numbers."""
         return Scale.of(self.scale, self.offset)
 
+    @property
+    def how_often(self) -> Literal["fast", "slow", "once"]:
+        """Its rate: what is measured fast, counters slowly, what never changes once."""
+        if self.rate is not None:
+            return self.rate
+        quantity = quantity_of(self.name)
+        if quantity is None:
+            is_constant = self.value is not None or self.type is DataType.STRING
+            return "once" if is_constant else "slow"
+        return "slow" if quantity.is_counter else "fast"
+
+    @property
+    def _is_encodable(self) -> bool:
+        match self.encoding:
+            case Encoding.SIGN_MAGNITUDE | Encoding.BCD:
+                return self.type.is_integer
+            case Encoding.CHAR_PER_REGISTER:
+                return self.type is DataType.STRING
+            case Encoding.ASCII_FLOAT:
+                return self.type.is_float
+            case _:
+                return True
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.type is DataType.STRING) != (self.length is not None):
             msg = "a string needs a length in registers, other types have none"
             raise ValueError(msg)
+        if not self._is_encodable:
+            msg = f"encoding {self.encoding} does not go with type {self.type}"
+            raise ValueError(msg)
         if self.end > 0x10000:
             msg = f"{self.count} registers from {self.address} go beyond 65535"
+            raise ValueError(msg)
+        if len({*self.not_available}) != len(self.not_available) or any(
+            len(pattern) - 2 != 4 * self.count for pattern in self.not_available
+        ):
+            msg = f"not_available needs different patterns of {4 * self.count} hexadecimal digits"
             raise ValueError(msg)
         if not self.scale.is_finite() or self.scale == 0 or not self.offset.is_finite():
             msg = "scale must be a number other than 0, offset a number"
@@ -118,10 +211,35 @@ class AddressRange(_Part):
 
 
 class Defaults(_Part):
-    """How the meter comes from the factory."""
+    """How the meter comes from the factory; None where it is not known."""
 
     unit: Annotated[int, Field(ge=0, le=255)] = 1
-    tcp_port: Annotated[int, Field(ge=1, le=65535)] = 502
+    tcp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    baudrate: Annotated[int, Field(ge=50, le=4_000_000)] | None = None
+    parity: Literal["N", "E", "O"] | None = None
+    stopbits: Literal[1, 2] | None = None
+
+
+class Fingerprint(_Part):
+    """A register that tells what meter this is."""
+
+    tables: tuple[Table, ...] = ()
+    address: Address
+    type: DataType
+    length: Annotated[int, Field(ge=1, le=MAX_READ_WORDS)] | None = None
+    expect: tuple[int | str, ...] = ()
+    """Raw values of this model; empty: it exists, but its values are not known."""
+
+    note: str = ""
+
+
+class LoneAnswer(_Part):
+    """A register that answers something else when it is read alone."""
+
+    tables: tuple[Table, ...] = ()
+    address: Address
+    value: Annotated[int, Field(ge=0, le=0xFFFF)]
+    note: str = ""
 
 
 class Identification(_Part):
@@ -148,6 +266,12 @@ class Profile(_Part):
     phases: Annotated[int, Field(ge=0, le=3)] = 0
     """Phases it measures; 0 where it has no meaning."""
 
+    transports: tuple[Literal["rtu", "tcp", "udp"], ...] = ()
+    """What the meter is sold with; empty: not known."""
+
+    confidence: Literal["", "one-source", "two-sources"] = ""
+    """Whether the sources confirm each other."""
+
     sources: tuple[str, ...] = ()
     """Where the facts come from."""
 
@@ -157,11 +281,26 @@ class Profile(_Part):
     tables: tuple[Table, ...] = (Table.HOLDING,)
     """Where points are that do not say it themselves; more than one are mirrors."""
 
-    max_read_words: Annotated[int, Field(ge=1, le=MAX_READ_WORDS)] = MAX_READ_WORDS
-    """Longest read of registers the meter answers."""
+    max_read_words: Annotated[int, Field(ge=1, le=MAX_READ_WORDS)] | None = None
+    """Longest read of registers the meter answers; None: no limit of its own is known."""
+
+    even_reads: bool = False
+    """Only even addresses and even counts are answered."""
+
+    gaps: Literal["zero", "refused"] = "zero"
+    """What is between the points: registers that read as something, or exception 2."""
+
+    holes: tuple[AddressRange, ...] = ()
+    """Ranges that answer exception 2."""
+
+    lone_answers: tuple[LoneAnswer, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+    sunspec: bool = False
+    """Whether the map is a SunSpec model chain."""
 
     readable: tuple[AddressRange, ...] = ()
-    """Ranges that answer; empty: from the first point of a table to its last."""
+    """Ranges that answer; empty: from the first point of a table to its last, or, where gaps are
+    refused, the points alone."""
 
     defaults: Defaults = Defaults()
     identification: Identification = Identification()
@@ -175,7 +314,7 @@ class Profile(_Part):
             return data
         tables = data.get("tables", [Table.HOLDING])
         result = dict(data)
-        for key in ("points", "readable"):
+        for key in ("points", "readable", "holes", "lone_answers", "fingerprints"):
             parts = data.get(key)
             if isinstance(parts, (list, tuple)):
                 result[key] = [
@@ -201,6 +340,11 @@ class Profile(_Part):
             if any(table.is_bits != is_bit for table in point.tables) or not point.tables:
                 msg = f"{point.name}: bool belongs in coil or discrete, other types in registers"
                 raise ValueError(msg)
+        for point in self.points:
+            source = point.scale_from
+            if source is not None and (source.point not in seen or source.point == point.name):
+                msg = f"{point.name}: scale_from names {source.point!r}, which is no other point"
+                raise ValueError(msg)
         _check_overlaps(self.points)
         return self
 
@@ -210,18 +354,44 @@ class Profile(_Part):
 
     def readable_in(self, table: Table) -> tuple[tuple[int, int], ...]:
         """Stretches of a table that answer, as first address and the one after the last."""
-        ranges = sorted((r.first, r.last + 1) for r in self.readable if table in r.tables)
-        if ranges:
-            return tuple(ranges)
-        points = [point for point in self.points if table in point.tables]
-        if not points:
-            return ()
-        return ((min(p.address for p in points), max(p.end for p in points)),)
+        ranges = [(r.first, r.last + 1) for r in self.readable if table in r.tables]
+        if not ranges:
+            ranges = [(p.address, p.end) for p in self.points if table in p.tables]
+            if ranges and self.gaps == "zero":
+                ranges = [(min(first for first, _ in ranges), max(end for _, end in ranges))]
+        holes = [(r.first, r.last + 1) for r in self.holes if table in r.tables]
+        return tuple(_without(_joined(ranges), holes))
 
     @property
     def readable_points(self) -> tuple[Point, ...]:
         """All points but the commands."""
         return tuple(point for point in self.points if point.access != "w")
+
+
+Stretch = tuple[int, int]
+
+
+def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The same addresses in ascending stretches that neither touch nor overlap."""
+    joined: list[Stretch] = []
+    for first, end in sorted(stretches):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((first, end))
+    return joined
+
+
+def _without(stretches: list[Stretch], holes: Iterable[Stretch]) -> list[Stretch]:
+    for first, end in holes:
+        pieces = [
+            piece
+            for start, stop in stretches
+            for piece in ((start, min(stop, first)), (max(start, end), stop))
+            if piece[0] < piece[1]
+        ]
+        stretches = _joined(pieces)
+    return stretches
 
 
 def _check_overlaps(points: tuple[Point, ...]) -> None:

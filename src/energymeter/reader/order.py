@@ -136,7 +136,10 @@ def _evidence(point: Point, value: Value) -> float:
     """How much one value speaks for (positive) or against an order; 0 says nothing."""
     if isinstance(value, (str, bool)):
         return 0.0
-    if value is None or not math.isfinite(value):
+    if value is None:
+        # Meters answer NaN for what they lack; a wrong order hardly ever makes one of a number.
+        return _LIKELY[True]
+    if not math.isfinite(value):
         return -1.0
     if value == 0 or (point.type.words == 1 and point.byte_order is not None):
         return 0.0

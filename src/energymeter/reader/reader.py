@@ -16,6 +16,7 @@ from energymeter.errors import (
 from energymeter.planner import Block, plan_reads
 from energymeter.profiles import Point, Profile
 from energymeter.reader.decoder import BlockDecoder
+from energymeter.reader.dependent import Ratios, Rescaler, with_sources
 from energymeter.reader.order import OrderFinding, find_order
 from energymeter.reader.reading import Failure, Quality, ReadReport, Value
 from energymeter.values import Order, WireOrder
@@ -36,6 +37,8 @@ class MeterReader:
         max_words: Longest read of registers, 1 to 125; None means what the profile allows.
         find_byte_order: Find the order of bytes from the values, whatever the profile says.
         find_word_order: Likewise for the order of words.
+        ratios: Ratios of current (`ct`) and voltage (`pt`) transformers, such as 20 for 100/5,
+            for meters that give secondary values.
         clock: Where the time of a report comes from.
 
     Raises:
@@ -51,11 +54,15 @@ class MeterReader:
         max_words: int | None = None,
         find_byte_order: bool = False,
         find_word_order: bool = False,
+        ratios: Ratios | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.profile = profile
+        if points is not None:
+            points = with_sources(points, profile.readable_points)
         self.blocks: tuple[Block, ...] = plan_reads(profile, points, max_words=max_words)
         self.points: tuple[Point, ...] = tuple(p for block in self.blocks for p in block.points)
+        self._rescaler = Rescaler(self.points, ratios or {})
         self.order_finding: OrderFinding | None = None
         """What was found out about the order, after the first reading that had values."""
         self._unit = unit
@@ -91,6 +98,8 @@ class MeterReader:
             count = len(decoder.block.points)
             values += (None,) * count
             qualities += (Quality.NOT_READ,) * count
+        if not self._rescaler.is_idle:
+            self._rescaler.apply(values, qualities)
         return ReadReport(
             time=time, points=self.points, values=values, qualities=qualities, failures=failures
         )

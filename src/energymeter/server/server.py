@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final, Self, cast
 
 from energymeter.codec import Framer, MbapFramer
@@ -61,6 +62,7 @@ class ModbusServer:
         self._frame_sweeps = _sweeps(frame_timeout_s)
         self._sessions: set[_Session] = set()
         self._server: asyncio.Server | None = None
+        self._is_open = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweep = 1
 
@@ -90,37 +92,63 @@ class ModbusServer:
             ConfigError: The address cannot be listened on; the message says why.
         """
         loop = asyncio.get_running_loop()
+        self._is_open = True
         try:
+            # Two steps, because the first is not interrupted: what it opened can be closed.
             self._server = await loop.create_server(
-                lambda: _Session(self), self.host, self._wanted_port, backlog=_BACKLOG
+                lambda: _Session(self),
+                self.host,
+                self._wanted_port,
+                backlog=_BACKLOG,
+                start_serving=False,
             )
+            await self._server.start_serving()
+        except asyncio.CancelledError:
+            self.cut()
+            raise
         except (OSError, OverflowError, UnicodeError) as error:
+            self.cut()
             reason = getattr(error, "strerror", None) or error
             msg = f"cannot listen on {self.host} port {self._wanted_port}: {reason}"
             raise ConfigError(msg) from error
         self._sweeper = loop.call_later(_SWEEP_S, self._look_for_idle)
 
     async def close(self, grace_s: float = 1.0) -> None:
-        """Stop listening, let answers under way go out for up to `grace_s`, then cut."""
-        if self._server is None:
+        """Stop listening, let answers under way go out for up to `grace_s`, then cut.
+
+        Cancelled, it cuts at once.
+        """
+        server = self._server
+        if server is None:
             return
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        self._server.close()
+        self._is_open = False
+        server.close()
         sessions = list(self._sessions)
         for session in sessions:
             session.finish()
-        if sessions:
-            waits = [asyncio.ensure_future(session.gone.wait()) for session in sessions]
-            _, late = await asyncio.wait(waits, timeout=grace_s)
-            for session in list(self._sessions):
-                session.cut()
-            if late:
-                await asyncio.wait(late)
-        await self._server.wait_closed()
-        self._server = None
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await _all_gone(sessions)
+        finally:
+            self.cut()
+        await _all_gone(sessions)
+        await server.wait_closed()
+
+    def cut(self) -> None:
+        """Stop listening and drop all clients, now and without a word."""
+        self._is_open = False
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for session in list(self._sessions):
+            session.cut()
 
     def _admit(self, session: _Session) -> bool:
+        if not self._is_open:  # it was let in while the door was being shut
+            return False
         if len(self._sessions) >= self._max_connections:
             self.rejected_connections += 1
             return False
@@ -140,6 +168,11 @@ class ModbusServer:
 
 def _sweeps(seconds: float) -> int:
     return max(1, round(seconds / _SWEEP_S))
+
+
+async def _all_gone(sessions: Iterable[_Session]) -> None:
+    for session in sessions:
+        await session.gone.wait()
 
 
 class _Session(asyncio.Protocol):

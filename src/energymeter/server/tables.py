@@ -73,6 +73,10 @@ class Tables:
         input: Input registers, read by function 4; the same object makes the two mirrors.
         coils: Read by function 1.
         discrete: Read by function 2.
+        max_read_words: Longest read of registers answered, 1 to 125; longer ones draw code 3.
+        on_read: Asked first for every read of registers, with function, address and count: it
+            returns the bytes to answer, None for what is in the table, or raises
+            `refusal(code)`. For meters with rules of their own; costs the short way.
         on_write: Called with each write to addresses that exist; it carries the write out, or
             raises `refusal(code)`. None: what is written is kept.
         server_id: Answer to function 17, the run indicator byte included.
@@ -89,6 +93,8 @@ class Tables:
         input: RegisterImage | None = None,  # noqa: A002 - the table's name
         coils: BitImage | None = None,
         discrete: BitImage | None = None,
+        max_read_words: int = MAX_READ_WORDS,
+        on_read: Callable[[int, int, int], bytes | None] | None = None,
         on_write: Callable[[Write], None] | None = None,
         server_id: bytes = b"energymeter\xff",
         identification: Mapping[int, bytes] | None = None,
@@ -99,6 +105,10 @@ class Tables:
         self.discrete = discrete if discrete is not None else BitImage()
         self.server_id = ServerIdResponse(server_id).data
         self.identification = dict(identification or {})
+        self._max_read_words = max_read_words
+        self._on_read = on_read
+        # With rules of its own a meter has no read that can be answered without asking them.
+        self._max_short_words = max_read_words if on_read is None else 0
         self._on_write = on_write if on_write is not None else self._keep
         # Indexed by function: 3 and 4 read registers.
         self._registers = (self.holding,) * 4 + (self.input,)
@@ -108,7 +118,7 @@ class Tables:
         # Reads of registers are nearly all of a meter's life: no objects are made for them.
         if len(pdu) == 5 and 3 <= pdu[0] <= 4:
             function, address, count = _unpack_read(pdu)
-            if 1 <= count <= MAX_READ_WORDS:
+            if 1 <= count <= self._max_short_words:
                 data = self._registers[function].read(address, count)
                 if data is not None:
                     answer: bytes = _READ_HEADS[function][count] + data
@@ -162,7 +172,17 @@ class Tables:
             data = bits.read(request.address, request.count)
             if data is not None:
                 return ReadBitsResponse(request.function, data)
-        # A read of registers comes here only when the short way found no such address.
+        else:
+            if request.count > self._max_read_words:
+                raise refusal(ExceptionCode.ILLEGAL_DATA_VALUE)
+            data = None
+            if self._on_read is not None:
+                data = self._on_read(request.function, request.address, request.count)
+            if data is None:
+                image = self._registers[request.function]
+                data = image.read(request.address, request.count)
+            if data is not None:
+                return ReadRegistersResponse(request.function, data)
         raise refusal(ExceptionCode.ILLEGAL_DATA_ADDRESS)
 
     def _holding(self, address: int, count: int) -> bytes:

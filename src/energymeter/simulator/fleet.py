@@ -122,13 +122,15 @@ class SimulatedFleet:
 
     async def close(self) -> None:
         """Stop the values and close all ports."""
-        if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.wait([self._ticker])
-            self._ticker = None
-            if self._state_file is not None:
-                self._state_file.save(self._physics)
-        await self._close_servers()
+        ticker, self._ticker = self._ticker, None
+        try:
+            if ticker is not None:
+                ticker.cancel()
+                if self._state_file is not None:
+                    self._state_file.save(self._physics)
+                await asyncio.wait([ticker])
+        finally:
+            await self._close_servers()
 
     async def tick(self, seconds: float) -> None:
         """Let simulated time pass and show the new values."""
@@ -151,7 +153,11 @@ class SimulatedFleet:
                 save_at = due + _SAVE_S
 
     async def _close_servers(self) -> None:
-        await asyncio.gather(*(server.close() for server in self.servers))
+        try:
+            await asyncio.gather(*(server.close() for server in self.servers))
+        finally:  # cancelled before they could begin
+            for server in self.servers:
+                server.cut()
 
     def _make_meter(self, maker: ImageMaker, index: int) -> SimulatedMeter:
         def reset() -> None:

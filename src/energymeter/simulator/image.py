@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from energymeter.codec import Table
-from energymeter.profiles import Point, Profile
-from energymeter.values import BlockCodec, DataType, Field, quantity_of, unit_factor
+from energymeter.profiles import Point, Profile, ScaleSource
+from energymeter.profiles.wire import field_of
+from energymeter.simulator.identity import identity_points
+from energymeter.values import (
+    BlockCodec,
+    DataType,
+    encode_raw,
+    pattern_raw,
+    quantity_of,
+    unit_factor,
+)
+from energymeter.values.block import Raw
 
 __all__ = ["ImageMaker", "source_of"]
 
@@ -29,7 +40,7 @@ class _Recipe(NamedTuple):
 
     source: str
     factor: float
-    """From the quantity's base unit to the point's unit."""
+    """From the quantity's base unit to the point's unit, the meter's own scale taken out."""
     point: Point
     is_counter: bool
 
@@ -46,7 +57,7 @@ class ImageMaker:
     def __init__(self, profile: Profile, known: Sequence[str]) -> None:
         self.profile = profile
         self._recipes = {
-            point.name: _recipe(point, source)
+            point.name: _recipe(point, source, profile)
             for point in profile.points
             if (source := source_of(point, known)) is not None
         }
@@ -58,6 +69,7 @@ class ImageMaker:
             if point.name not in self._recipes and point.value is None
         )
         """Points that neither move nor have a fixed value."""
+        self._points = (*profile.points, *identity_points(profile))
         self._stretches = {
             table: tuple(self._plan(table)) for table in (Table.HOLDING, Table.INPUT)
         }
@@ -86,22 +98,22 @@ class ImageMaker:
         return list(states.items())
 
     def _plan(self, table: Table) -> list[_Stretch]:
-        points = [point for point in self.profile.points if table in point.tables]
+        points = [point for point in self._points if table in point.tables]
         stretches = []
         for first, end in _cover(points, self.profile.readable_in(table)):
             inside = tuple(p for p in points if first <= p.address and p.end <= end)
-            fields = [
-                Field(p.address - first, p.type, p.count, self.profile.order_of(p)) for p in inside
-            ]
+            fields = [field_of(point, first, self.profile.order_of(point)) for point in inside]
             stretches.append(_Stretch(first, BlockCodec(fields, end - first), inside))
         return stretches
 
-    def _raw(self, point: Point, state: State) -> int | float | str:
+    def _raw(self, point: Point, state: State) -> Raw:
         recipe = self._recipes.get(point.name)
         if recipe is not None:
             return _to_raw(recipe, state[recipe.source])
         if point.value is not None:
-            return point.value
+            return encode_raw(point.value, point.type, point.encoding)
+        if point.not_available:
+            return pattern_raw(point.not_available[0], point.type, point.encoding)
         if point.type is DataType.STRING:
             return ""
         return math.nan if point.type.is_float else 0
@@ -116,27 +128,36 @@ def source_of(point: Point, known: Sequence[str]) -> str | None:
     return next((name for name in (plain, f"{plain}_total") if name in known), None)
 
 
-def _recipe(point: Point, source: str) -> _Recipe:
+def _recipe(point: Point, source: str, profile: Profile) -> _Recipe:
     quantity = quantity_of(source)
     factor = 1.0
     if quantity is not None and point.unit:
         factor = 1.0 / (unit_factor(point.unit, quantity.unit) or 1.0)
+    if point.scale_from is not None:
+        factor /= float(_own_factor(point.scale_from, profile))
     return _Recipe(source, factor, point, quantity is not None and quantity.is_counter)
 
 
-def _to_raw(recipe: _Recipe, quantity: float) -> int | float:
+def _own_factor(source: ScaleSource, profile: Profile) -> Fraction:
+    """The factor a simulated meter's scale register stands for, the register being constant."""
+    register = next(point for point in profile.points if point.name == source.point)
+    number = int(register.value) if register.value is not None else 0
+    return source.factor(number) or Fraction(1)
+
+
+def _to_raw(recipe: _Recipe, quantity: float) -> Raw:
     value = quantity * recipe.factor
     point = recipe.point
-    if recipe.is_counter and point.type.is_integer:
+    if recipe.is_counter and point.type.is_integer and not point.counts_down:
         # A counter shows what is complete, and starts again at zero when its digits run out.
         multiplier, summand, divisor = point.exact_scale
         raw = math.floor((value * divisor - summand) / multiplier + 1e-9)
         low, high = point.type.integer_range
-        return (raw - low) % (high - low + 1) + low
-    number = point.exact_scale.to_raw(float(value), point.type)
+        return encode_raw((raw - low) % (high - low + 1) + low, point.type, point.encoding)
+    number = point.exact_scale.to_raw(-value if point.counts_down else value, point.type)
     if point.type is DataType.FLOAT32:
         return min(max(number, -_LARGEST_FLOAT32), _LARGEST_FLOAT32)
-    return number
+    return encode_raw(number, point.type, point.encoding)
 
 
 def _cover(points: Sequence[Point], stretches: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from energymeter.codec import Table
-from energymeter.codec.codes import ExceptionCode
+from energymeter.codec.codes import MAX_READ_WORDS, ExceptionCode
 from energymeter.codec.messages_ext import IDENTIFICATION_NAMES
 from energymeter.profiles import Point, Profile
 from energymeter.server import BitImage, RegisterImage, Tables, Write
 from energymeter.server.tables import refusal
 from energymeter.simulator.image import ImageMaker
+from energymeter.simulator.manners import reading_manners
 
 __all__ = ["SimulatedMeter"]
 
@@ -55,6 +56,8 @@ class SimulatedMeter:
             input=holding if mirrors else RegisterImage(),
             coils=BitImage(),
             discrete=BitImage(),
+            max_read_words=profile.max_read_words or MAX_READ_WORDS,
+            on_read=reading_manners(profile),
             on_write=self._write,
             server_id=f"{profile.vendor} {profile.model}".encode("ascii", "replace") + _RUNNING,
             identification=_identification(profile),

@@ -37,6 +37,9 @@ class Field(NamedTuple):
 
     order: WireOrder = WireOrder()
 
+    is_wide: bool = False
+    """Text with one character in the low byte of each register."""
+
 
 class _Lane(NamedTuple):
     """Fields that one structure can take out of the block together."""
@@ -102,7 +105,8 @@ class BlockCodec:
             for position, raw in zip(lane.positions, raws, strict=True):
                 values[position] = raw
             for position in lane.texts:
-                values[position] = _text(values[position])  # type: ignore[arg-type]
+                is_wide = self._fields[position].is_wide
+                values[position] = _text(values[position], is_wide)  # type: ignore[arg-type]
         return values
 
     def encode(self, values: Sequence[Raw]) -> bytes:
@@ -115,7 +119,7 @@ class BlockCodec:
         for lane in self._lanes:
             texts = set(lane.texts)
             raws: list[Raw | bytes] = [
-                str(values[position]).encode("ascii", "replace")
+                _text_bytes(str(values[position]), self._fields[position].is_wide)
                 if position in texts
                 else values[position]
                 for position in lane.positions
@@ -178,5 +182,12 @@ def _swap_bytes(data: bytes) -> bytes:
     return words.tobytes()
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes, is_wide: bool) -> str:
+    if is_wide:
+        data = data[1::2]
     return data.split(b"\0", 1)[0].decode("ascii", "replace").rstrip()
+
+
+def _text_bytes(text: str, is_wide: bool) -> bytes:
+    data = text.encode("ascii", "replace")
+    return b"".join(bytes((0, byte)) for byte in data) if is_wide else data

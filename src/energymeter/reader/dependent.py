@@ -1,0 +1,84 @@
+"""Values that need another value to be understood: scale registers and transformer ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from energymeter.profiles import Point, ScaleSource
+from energymeter.reader.reading import Quality, Value
+from energymeter.values import Scale
+
+__all__ = ["Ratios", "Rescaler", "with_sources"]
+
+Ratios = Mapping[Literal["ct", "pt"], float]
+
+
+def with_sources(points: Sequence[Point], all_points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points and the ones their scales are read from, in the order of `all_points`."""
+    wanted = {point.name for point in points}
+    wanted |= {point.scale_from.point for point in points if point.scale_from is not None}
+    return tuple(point for point in all_points if point.name in wanted)
+
+
+class _Dependence(NamedTuple):
+    place: int
+    source_place: int
+    source: ScaleSource
+
+
+class Rescaler:
+    """Applies what the meter says of its own scales, and the ratios of its transformers.
+
+    Args:
+        points: In the order of the values.
+        ratios: Transformer ratios, such as 20 for 100/5; only points that ask for one use it.
+    """
+
+    def __init__(self, points: Sequence[Point], ratios: Ratios) -> None:
+        places = {point.name: index for index, point in enumerate(points)}
+        self._dependences = tuple(
+            _Dependence(index, places[point.scale_from.point], point.scale_from)
+            for index, point in enumerate(points)
+            if point.scale_from is not None
+        )
+        self._ratios = tuple(
+            (index, scale)
+            for index, point in enumerate(points)
+            if (scale := _ratio_scale(point, ratios)) is not None
+        )
+        self.is_idle = not (self._dependences or self._ratios)
+        """Whether there is nothing to do."""
+
+    def apply(self, values: list[Value], qualities: list[Quality]) -> None:
+        """Put the final values in place; one whose scale is not known has none."""
+        for index, source_place, source in self._dependences:
+            value = values[index]
+            if value is None or isinstance(value, str):
+                continue
+            if qualities[source_place] is Quality.NOT_READ:
+                values[index], qualities[index] = None, Quality.NOT_READ
+                continue
+            number = values[source_place]
+            factor = source.factor(number) if isinstance(number, int) else None
+            if factor is None:
+                values[index], qualities[index] = None, Quality.NOT_AVAILABLE
+            else:
+                values[index] = _times(value, factor)
+        for index, ratio in self._ratios:
+            value = values[index]
+            if value is not None and not isinstance(value, str):
+                values[index] = _times(value, ratio)
+
+
+def _times(value: float, factor: Fraction) -> float:
+    return Scale(factor.numerator, 0, factor.denominator).to_value(value)
+
+
+def _ratio_scale(point: Point, ratios: Ratios) -> Fraction | None:
+    factor = Fraction(1)
+    for kind in point.ratio:
+        factor *= Fraction(Decimal(str(ratios.get(kind, 1))))
+    return None if factor == 1 else factor
