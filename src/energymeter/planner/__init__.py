@@ -1,6 +1,17 @@
 """Points to the cheapest reads; pure."""
 
-from energymeter.planner.cost import TCP_COST, Cost
+from energymeter.planner.cost import TCP_COST, Cost, serial_cost, tcp_cost
 from energymeter.planner.plan import Block, plan_reads
+from energymeter.planner.rules import FIXED_GAPS, cost_of, reads_by_gap
 
-__all__ = ["TCP_COST", "Block", "Cost", "plan_reads"]
+__all__ = [
+    "FIXED_GAPS",
+    "TCP_COST",
+    "Block",
+    "Cost",
+    "cost_of",
+    "plan_reads",
+    "reads_by_gap",
+    "serial_cost",
+    "tcp_cost",
+]

@@ -1,22 +1,38 @@
 """The cheapest set of reads that covers all points, found exactly.
 
-Points sorted by address fall into runs; each run is one read. If a cheapest set existed in
-which a later point is read by an earlier block, it could be moved to its own neighbour's block
-without cost (no block of a cheapest set lies inside another), so looking at runs is enough and
-dynamic programming over them gives the optimum: best(i) = min over j of best(j) + cost(j..i).
+Points that have to be read together (`cluster`) count as one from here on: an interval of
+addresses. A read is the hull of the intervals it brings. Two facts are used: a read that becomes
+shorter stays allowed, and never costs more (`ground`, `cost`).
+
+Claim: among the cheapest divisions into reads there is one in which, with the intervals sorted
+by their starts, each read brings a run of neighbours.
+
+Proof: Take a cheapest division with as few reads as possible. No read's hull lies inside
+another's, or the two could be merged for nothing. So the hulls h1, h2, ... can be numbered such
+that both their starts and their ends ascend. Now give every interval to the last hull that holds
+it: hulls only shrink, so the division stays allowed and cheapest. If it had no runs, there were
+intervals x before y with x in hj, y in hi and i < j. Then y starts no earlier than x, which is
+not before hj starts, and y ends no later than hi, which is before hj ends. So hj holds y, and y
+would have been given to hj or a later one.
+
+So looking at runs is enough: best(i) = min over j of best(j) + cost(j..i). Nothing is assumed of
+the intervals; they may overlap, interleave, or lie inside one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
-from energymeter.codec.codes import MAX_READ_BITS, MAX_READ_WORDS, Table
+from energymeter.codec.codes import Table
 from energymeter.errors import ConfigError
+from energymeter.planner.cluster import Cluster, clusters_of
 from energymeter.planner.cost import TCP_COST, Cost
+from energymeter.planner.ground import Ground
 from energymeter.profiles import Point, Profile
 
-__all__ = ["Block", "plan_reads"]
+__all__ = ["Block", "block_of", "cheapest_blocks", "plan_reads", "points_by_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +60,10 @@ def plan_reads(
 ) -> tuple[Block, ...]:
     """Choose the reads that bring `points` at the lowest cost.
 
-    No read is longer than the profile and `max_words` allow, none leaves a stretch the profile
-    calls readable (a gap inside one may be read over), and every point is read whole.
+    No read is longer than the profile and `max_words` allow, none covers an address that is
+    known not to answer, and none is odd where the meter answers even reads only (`Ground`). Every
+    point is read whole, and in one read with the register that tells its scale, if that is among
+    the points and one read may hold both (`clusters_of`).
 
     Args:
         profile: The meter.
@@ -54,80 +72,87 @@ def plan_reads(
         cost: What a read costs.
 
     Returns:
-        Blocks by table and ascending address.
+        Blocks by table and ascending address; each point is in exactly one.
 
     Raises:
         ConfigError: A point alone is longer than the longest read.
     """
-    wanted = profile.readable_points if points is None else points
-    limit = profile.max_read_words or MAX_READ_WORDS
-    if max_words is not None:
-        limit = min(limit, max_words)
     blocks: list[Block] = []
-    for table in Table:
-        in_table = sorted(
-            (point for point in wanted if point.table is table),
-            key=lambda point: (point.address, point.end),
-        )
-        if in_table:
-            longest = MAX_READ_BITS if table.is_bits else limit
-            stretches = profile.readable_in(table)
-            blocks.extend(_cheapest(table, in_table, longest, stretches, cost))
+    for table, in_table in points_by_table(profile, points):
+        ground = Ground(profile, table, in_table, max_words)
+        blocks.extend(cheapest_blocks(in_table, ground, cost))
     return tuple(blocks)
 
 
-def _cheapest(
-    table: Table,
-    points: Sequence[Point],
-    longest: int,
-    stretches: Sequence[tuple[int, int]],
-    cost: Cost,
-) -> list[Block]:
-    best = [0.0]
-    first_of: list[int] = []
-    for last in range(len(points)):
-        cheapest, choice = float("inf"), -1
-        end = 0
-        for first in range(last, -1, -1):
-            end = max(end, points[first].end)
-            start = points[first].address
-            if end - start > longest:
-                break  # runs only get longer from here
-            if not _is_readable(start, end, points[first : last + 1], stretches):
-                continue  # a long point further ahead may lie over the hole
-            price = best[first] + cost.read_ms(end - start)
-            if price < cheapest:
-                cheapest, choice = price, first
-        if choice < 0:
-            point = points[last]
-            msg = (
-                f"{point.name} takes {point.count} registers, "
-                f"the longest read allowed (message size) is {longest}"
-            )
-            raise ConfigError(msg)
-        best.append(cheapest)
-        first_of.append(choice)
+def points_by_table(
+    profile: Profile, points: Sequence[Point] | None
+) -> Iterator[tuple[Table, list[Point]]]:
+    """The points (None: all that can be read) of each table that has any, by address."""
+    wanted = profile.readable_points if points is None else points
+    for table in Table:
+        in_table = [point for point in wanted if point.table is table]
+        if in_table:
+            yield table, sorted(in_table, key=lambda point: (point.address, point.end))
+
+
+def cheapest_blocks(points: Sequence[Point], ground: Ground, cost: Cost) -> list[Block]:
+    """The cheapest reads of points of one table.
+
+    Raises:
+        ConfigError: A point alone is longer than the longest read.
+    """
+    clusters = clusters_of(points, ground)
+    starts_of_runs = _cheapest_runs(clusters, ground, lambda n: cost.table_ms(ground.table, n))
     blocks: list[Block] = []
-    stop = len(points)
+    stop = len(clusters)
     while stop:
-        first = first_of[stop - 1]
-        run = tuple(points[first:stop])
-        start = run[0].address
-        blocks.append(Block(table, start, max(point.end for point in run) - start, run))
+        first = starts_of_runs[stop - 1]
+        blocks.append(block_of([p for run in clusters[first:stop] for p in run.points], ground))
         stop = first
     blocks.reverse()
     return blocks
 
 
-def _is_readable(
-    start: int, end: int, points: Sequence[Point], stretches: Sequence[tuple[int, int]]
-) -> bool:
-    if any(first <= start and end <= last for first, last in stretches):
-        return True
-    # Outside the stretches only what a point itself declares is there, and no gap.
-    reached = start
-    for point in points:
-        if point.address > reached:
-            return False
-        reached = max(reached, point.end)
-    return True
+def _cheapest_runs(
+    clusters: Sequence[Cluster], ground: Ground, price: Callable[[int], float]
+) -> list[int]:
+    """For each cluster, where the run that ends with it best begins."""
+    best = [0.0]
+    choices: list[int] = []
+    for last in range(len(clusters)):
+        cheapest, choice, end = float("inf"), -1, 0
+        for first in range(last, -1, -1):
+            start = clusters[first].start
+            end = max(end, clusters[first].end)
+            read = ground.read_over(start, end)
+            if read is None:
+                break  # nor any longer one
+            total = best[first] + price(read[1] - read[0])
+            if total <= cheapest:  # of two that cost the same, the one with fewer requests
+                cheapest, choice = total, first
+        if choice < 0:
+            _refuse(clusters[last].points[0], ground)
+        best.append(cheapest)
+        choices.append(choice)
+    return choices
+
+
+def block_of(points: Sequence[Point], ground: Ground) -> Block:
+    """The read that brings these points.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    in_order = tuple(sorted(points, key=lambda point: (point.address, point.end)))
+    read = ground.read_over(in_order[0].address, max(point.end for point in in_order))
+    if read is None:
+        _refuse(in_order[0], ground)
+    return Block(ground.table, read[0], read[1] - read[0], in_order)
+
+
+def _refuse(point: Point, ground: Ground) -> NoReturn:
+    msg = (
+        f"{point.name} takes {point.count} registers, "
+        f"the longest read allowed (message size) is {ground.longest}"
+    )
+    raise ConfigError(msg)

@@ -19,13 +19,15 @@ Ratios = Mapping[Literal["ct", "pt"], float]
 def with_sources(points: Sequence[Point], all_points: Sequence[Point]) -> tuple[Point, ...]:
     """The points and the ones their scales are read from, in the order of `all_points`."""
     wanted = {point.name for point in points}
-    wanted |= {point.scale_from.point for point in points if point.scale_from is not None}
+    for point in points:
+        if point.scale_from is not None:
+            wanted.update(point.scale_from.registers)
     return tuple(point for point in all_points if point.name in wanted)
 
 
 class _Dependence(NamedTuple):
     place: int
-    source_place: int
+    source_places: tuple[int, ...]
     source: ScaleSource
 
 
@@ -40,7 +42,9 @@ class Rescaler:
     def __init__(self, points: Sequence[Point], ratios: Ratios) -> None:
         places = {point.name: index for index, point in enumerate(points)}
         self._dependences = tuple(
-            _Dependence(index, places[point.scale_from.point], point.scale_from)
+            _Dependence(
+                index, tuple(places[n] for n in point.scale_from.registers), point.scale_from
+            )
             for index, point in enumerate(points)
             if point.scale_from is not None
         )
@@ -54,15 +58,16 @@ class Rescaler:
 
     def apply(self, values: list[Value], qualities: list[Quality]) -> None:
         """Put the final values in place; one whose scale is not known has none."""
-        for index, source_place, source in self._dependences:
+        for index, source_places, source in self._dependences:
             value = values[index]
             if value is None or isinstance(value, str):
                 continue
-            if qualities[source_place] is Quality.NOT_READ:
+            if any(qualities[place] is Quality.NOT_READ for place in source_places):
                 values[index], qualities[index] = None, Quality.NOT_READ
                 continue
-            number = values[source_place]
-            factor = source.factor(number) if isinstance(number, int) else None
+            numbers = [n for place in source_places if isinstance(n := values[place], int)]
+            is_whole = len(numbers) == len(source_places)
+            factor = source.factor(*numbers) if is_whole else None
             if factor is None:
                 values[index], qualities[index] = None, Quality.NOT_AVAILABLE
             else:

@@ -91,6 +91,9 @@ class ModbusServer:
         Raises:
             ConfigError: The address cannot be listened on; the message says why.
         """
+        if not 0 <= self._wanted_port <= 65535:  # uvloop would never end after this
+            msg = f"cannot listen on {self.host} port {self._wanted_port}: use 0 to 65535"
+            raise ConfigError(msg)
         loop = asyncio.get_running_loop()
         self._is_open = True
         try:
@@ -106,7 +109,7 @@ class ModbusServer:
         except asyncio.CancelledError:
             self.cut()
             raise
-        except (OSError, OverflowError, UnicodeError) as error:
+        except (OSError, UnicodeError) as error:
             self.cut()
             reason = getattr(error, "strerror", None) or error
             msg = f"cannot listen on {self.host} port {self._wanted_port}: {reason}"

@@ -140,9 +140,9 @@ def _recipe(point: Point, source: str, profile: Profile) -> _Recipe:
 
 def _own_factor(source: ScaleSource, profile: Profile) -> Fraction:
     """The factor a simulated meter's scale register stands for, the register being constant."""
-    register = next(point for point in profile.points if point.name == source.point)
-    number = int(register.value) if register.value is not None else 0
-    return source.factor(number) or Fraction(1)
+    fixed = {point.name: point.value for point in profile.points}
+    numbers = [int(fixed[name] or 0) for name in source.registers]
+    return source.factor(*numbers) or Fraction(1)
 
 
 def _to_raw(recipe: _Recipe, quantity: float) -> Raw:

@@ -26,9 +26,23 @@ _TABLES: Final = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.I
 _FUNCTIONS: Final = {table: function for function, table in _TABLES.items()}
 
 _METER_KEYS: Final = (
-    "vendor model description kind phases transport sources confidence defaults byte_order "
-    "word_order max_registers_per_read one_register_group_only identification registers notes"
-).split()
+    "vendor",
+    "model",
+    "description",
+    "kind",
+    "phases",
+    "transport",
+    "sources",
+    "confidence",
+    "defaults",
+    "byte_order",
+    "word_order",
+    "max_registers_per_read",
+    "one_register_group_only",
+    "identification",
+    "registers",
+    "notes",
+)
 _DEFAULTS_KEYS: Final = {
     "unit_id": "unit",
     "baudrate": "baudrate",
@@ -36,10 +50,20 @@ _DEFAULTS_KEYS: Final = {
     "stopbits": "stopbits",
     "tcp_port": "tcp_port",
 }
-_REGISTER_KEYS: Final = "name function address type scale unit access nan note".split()
-_MORE_REGISTER_KEYS: Final = "scale_register word_order encoding length offset".split()
+_REGISTER_KEYS: Final = (
+    "name",
+    "function",
+    "address",
+    "type",
+    "scale",
+    "unit",
+    "access",
+    "nan",
+    "note",
+)
+_MORE_REGISTER_KEYS: Final = ("scale_register", "word_order", "encoding", "length", "offset")
 _SAME_KEYS: Final = ("name", "address", "type", "scale", "access")
-_IDENTIFICATION_KEYS: Final = "function address type expect note".split()
+_IDENTIFICATION_KEYS: Final = ("function", "address", "type", "expect", "note")
 
 
 def load_facts(path: Path) -> Profile:

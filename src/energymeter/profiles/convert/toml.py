@@ -25,8 +25,9 @@ def to_toml(profile: Profile) -> str:
     """The text of a profile's file; `load_profile` makes the same profile of it."""
     plain = _plain(profile, profile.tables)
     plain.pop("name")
-    tables = {key: plain.pop(key) for key in _TABLES if key in plain}
     points = plain.pop("points")
+    tables = {f"scales.{name}": scale for name, scale in _shared_scales(points).items() if scale}
+    tables |= {key: plain.pop(key) for key in _TABLES if key in plain}
     first_of_map = next((key for key in plain if key in _MAP), None)
     lines: list[str] = []
     for key, value in plain.items():
@@ -63,6 +64,20 @@ def _simple(value: Any, inherited: tuple[Table, ...]) -> Any:  # noqa: ANN401 - 
     if isinstance(value, (tuple, list)):
         return [_simple(item, inherited) for item in value]
     return value
+
+
+def _shared_scales(points: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Take out what all points that take their scale from the same point say of it."""
+    sources = [point["scale_from"] for point in points if "scale_from" in point]
+    shared = {
+        source["point"]: {key: value for key, value in source.items() if key != "point"}
+        for source in sources
+        if all(other == source for other in sources if other["point"] == source["point"])
+    }
+    for point in points:
+        if point.get("scale_from", {}).get("point") in shared:
+            point["scale_from"] = point["scale_from"]["point"]
+    return shared
 
 
 def _is_parts(value: Any) -> bool:  # noqa: ANN401 - any plain value
