@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from energymeter import errors, profiles
 from energymeter.cli.app import cli
 from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
 from energymeter.profiles import Profile, ProfileLibrary
-from energymeter.values import quantities
+from energymeter.values.quantities import Quantity, quantities
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; do not edit. -->"
@@ -80,17 +81,19 @@ _KINDS = {
 METERS_HEAD = """# Meters
 
 The profiles in the package. `--profile` takes the whole name, or its second half where only one
-vendor has it.
+vendor has it. Where the facts come from, and what to know of a meter, stands in its file under
+`src/energymeter/profiles/data`.
 
-| profile | meter | kind | values | from |
+| profile | meter | kind | phases | values |
 |---|---|---|---|---|
 """
 
 QUANTITIES_HEAD = """## Quantities
 
 What a point's name can begin with. The range is the one outside which a value cannot be true.
+A setting says how the meter is set up or what it is.
 
-| quantity | base unit | range | counts |
+| quantity | base unit | range | nature |
 |---|---|---|---|
 """
 
@@ -191,13 +194,21 @@ def keys_page() -> str:
         if "properties" in definition:
             parts.append(_key_table(name, definition, meanings[name]))
     rows = [
-        f"| `{quantity.name}` | {quantity.unit} | {quantity.low:g} to {quantity.high:g} "
-        f"| {'yes' if quantity.is_counter else ''} |"
-        for quantity in quantities._TABLE  # noqa: SLF001 - there is one table, and this shows it
+        f"| `{quantity.name}` | {quantity.unit} | {_range(quantity)} | {_nature(quantity)} |"
+        for quantity in quantities()
     ]
-    units = ", ".join(f"`{unit}`" for unit in quantities._UNITS)  # noqa: SLF001
-    parts.append(QUANTITIES_HEAD + "\n".join(rows) + "\n")
-    return "\n".join([*parts, f"Multiples a point's `unit` may be in: {units}."]) + "\n"
+    return "\n".join([*parts, QUANTITIES_HEAD + "\n".join(rows)]) + "\n"
+
+
+def _range(quantity: Quantity) -> str:
+    is_bounded = math.isfinite(quantity.low) and math.isfinite(quantity.high)
+    return f"{quantity.low:g} to {quantity.high:g}" if is_bounded else ""
+
+
+def _nature(quantity: Quantity) -> str:
+    if quantity.is_setting:
+        return "setting"
+    return "counter" if quantity.is_counter else "measured"
 
 
 def meters_page() -> str:
@@ -209,8 +220,8 @@ def meters_page() -> str:
         meter = f"{profile.vendor} {profile.model}"
         if profile.description:
             meter += f": {profile.description}"
-        sources = "; ".join(profile.sources)
-        cells = (f"`{name}`", meter, profile.kind, str(len(profile.points)), sources)
+        phases = str(profile.phases or "")
+        cells = (f"`{name}`", meter, profile.kind, phases, str(len(profile.points)))
         rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join([NOTICE, METERS_HEAD + "\n".join(rows)]) + "\n"
 

@@ -27,7 +27,7 @@ def refused(capsys: Capture, *arguments: str) -> str:
     ("arguments", "words"),
     [
         (("read", NOWHERE, "--profile", "electic"), ("'electic' is not known", "electric")),
-        (("read", NOWHERE, "--profile", "zzzzzz"), ("electric, gas", "pm8000")),
+        (("read", NOWHERE, "--profile", "zzzzzz"), ("'zzzzzz' is not known",)),
         (("read", NOWHERE, "--profile", "../../etc/passwd"), ("is not known",)),
         (("read", NOWHERE), ("--profile NAME", "--device FILE.py")),
         (("read",), ("HOST[:PORT]", "energymeter read --help")),

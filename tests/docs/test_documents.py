@@ -20,7 +20,7 @@ from energymeter.cli.app import cli
 from energymeter.codec import Function
 from energymeter.profiles import Point, Profile, ProfileLibrary, load_profile
 from energymeter.values import DataType
-from energymeter.values import quantities as quantities_module
+from energymeter.values.quantities import quantities
 
 REFERENCE: Final = ROOT / "docs" / "reference"
 GENERATED_ELSEWHERE: Final = "benchmarks/"
@@ -119,9 +119,12 @@ def test_every_key_of_a_profile_is_explained() -> None:
 
 def test_every_quantity_is_explained() -> None:
     page = (REFERENCE / "profile-keys.md").read_text("utf-8")
-    known = set(re.findall(r'Quantity\("(\w+)"', Path(quantities_module.__file__).read_text()))
-    assert known
-    assert {name for name in known if f"`{name}`" not in page} == set()
+    assert {q.name for q in quantities() if f"| `{q.name}` |" not in page} == set()
+
+
+def test_every_quality_is_explained() -> None:
+    page = (REFERENCE / "json-output.md").read_text("utf-8")
+    assert {quality.value for quality in energymeter.Quality if f"`{quality}`" not in page} == set()
 
 
 def test_every_function_is_in_the_table() -> None:

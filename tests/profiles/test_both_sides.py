@@ -87,7 +87,7 @@ def random_state(profile: Profile, chance: random.Random) -> dict[str, float]:
             own = float(own_factor(profile, point))
             low, high = span_of(point)
             if point.scale_from is not None:
-                low, high = low, min(high, span_of_raw(point) * own)
+                high = min(high, span_of_raw(point) * own)
             spans.append((low * factor, high * factor))
         if spans:
             low, high = max(s[0] for s in spans), min(s[1] for s in spans)

@@ -19,7 +19,7 @@ from energymeter.simulator.physics import (
     PhysicsOptions,
     create_physics,
 )
-from energymeter.simulator.physics.energy import DemandWindow
+from energymeter.simulator.physics.demand import DemandWindow
 
 QUIET = PhysicsOptions(events=False)
 PHASES = ("a", "b", "c")
@@ -251,7 +251,7 @@ def test_demand_keeps_its_marks_when_steps_do_not_add_up_exactly() -> None:
         window.add(power, np.array([clock_s]), clock_s, 0.1)
 
     # Power grew by 1 W a second: the mean of seconds 300 to 1200.
-    np.testing.assert_allclose(window.demand_w, 750.0, rtol=1e-6)
+    np.testing.assert_allclose(window.demand, 750.0, rtol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_series_and_another_seed_does_not() -> None:

@@ -109,8 +109,11 @@ def find_profile(profile: str | None, device: str | None) -> Profile:
         return found.profile
     if profile is not None:
         return ProfileLibrary().load(profile)
-    names = ", ".join(name.partition("/")[2] for name in ProfileLibrary().names())
-    msg = f"which meter is it? give --profile NAME ({names}) or --device FILE.py"
+    count = len(ProfileLibrary().names())
+    msg = (
+        "which meter is it? give --profile NAME (such as electric, water, gas, pm8000; "
+        f"there are {count}) or --device FILE.py"
+    )
     raise ConfigError(msg)
 
 

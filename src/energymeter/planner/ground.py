@@ -49,7 +49,7 @@ class Ground:
             self.longest = min(limit for limit in limits if limit is not None)
         lone = {answer.address for answer in profile.lone_answers if table in answer.tables}
         # None: whichever register is read alone.
-        self._lone: Container[int] = range(0x10000) if None in lone else lone
+        self._lone: Container[int | None] = range(0x10000) if None in lone else lone
         holes = [(hole.first, hole.last + 1) for hole in profile.holes if table in hole.tables]
         declared = {
             self._rounded(point.address, point.end)

@@ -12,7 +12,7 @@ from energymeter.values import Encoding, Quantity, quantity_of, unit_factor
 
 __all__ = ["Counter", "counters_of"]
 
-_DECIMAL_TOPS: Final = range(5, 20)
+_DECIMAL_TOPS: Final = range(6, 20)
 """Meters with so many digits in their display roll over there, not at the register's end."""
 
 _UNKNOWN_SCALE: Final = 1000
@@ -102,7 +102,7 @@ def _tops(point: Point, ratio: float) -> tuple[float, ...]:
     if point.scale_from is not None or point.offset:
         return ()
     if point.type.is_float:
-        return tuple(10.0**digits * ratio for digits in range(4, 10))
+        return tuple(10.0**digits * ratio for digits in range(5, 10))
     end = point.type.integer_range[1] + 1
     if point.encoding is Encoding.BCD:
         end = 10 ** (4 * point.type.words)

@@ -118,10 +118,7 @@ class CounterGuard:
             if last != last or self._follows(index, last, amount, now - self._at[index]):  # noqa: PLR0124 - NaN
                 return self._take(index, value, now)
             return None
-        elapsed_s = now - case.last_at
-        is_above = case.base > case.last
-        follows_last = self._follows(index, case.last, amount, elapsed_s)
-        if follows_last and not (is_above and amount >= case.value):
+        if self._is_back(index, case, amount, now):
             return self._take(index, value, now)
         if not self._follows(index, case.value, amount, now - case.at):
             return None
@@ -132,13 +129,16 @@ class CounterGuard:
     def confirm(self, index: int, value: float, again: float | None, now: float) -> Verdict:
         """Decide on an odd value after it was read a second time (None: that failed)."""
         direction = self.counters[index].direction
-        case = self._cases.get(index)
-        last, last_at = (
-            (self._last[index], self._at[index]) if case is None else (case.last, case.last_at)
-        )
-        if again is not None and self._follows(index, last, again * direction, now - last_at):
-            return self._take(index, again, now)
         odd = (value if again is None else again) * direction
+        before = self._cases.get(index)
+        if before is None:
+            last, last_at = self._last[index], self._at[index]
+            is_good = self._follows(index, last, odd, now - last_at)
+        else:
+            last, last_at = before.last, before.last_at
+            is_good = self._is_back(index, before, odd, now)
+        if again is not None and is_good:
+            return self._take(index, again, now)
         case = _Case(last, last_at, base=odd, since=now, value=odd, at=now)
         self._cases[index] = case
         self._last[index] = nan
@@ -163,6 +163,11 @@ class CounterGuard:
             if saved is not None:
                 self._last[index] = saved.value * counter.direction
                 self._at[index] = now - max(saved.age_s, 0.0)
+
+    def _is_back(self, index: int, case: _Case, amount: float, now: float) -> bool:
+        # An odd value does not become true because time passes: what lies beyond it is not back.
+        is_beyond = case.base > case.last and amount >= case.value
+        return not is_beyond and self._follows(index, case.last, amount, now - case.last_at)
 
     def _follows(self, index: int, before: float, amount: float, elapsed_s: float) -> bool:
         return 0 <= amount - before <= self._growth(index, before, elapsed_s)

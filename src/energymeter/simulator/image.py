@@ -66,7 +66,7 @@ class ImageMaker:
         self.without_source = tuple(
             point.name
             for point in profile.readable_points
-            if point.name not in self._recipes and point.value is None
+            if point.name not in self._recipes and point.value is None and point.how_often != "once"
         )
         """Points that neither move nor have a fixed value."""
         self._points = (*profile.points, *identity_points(profile))

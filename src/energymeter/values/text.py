@@ -42,6 +42,6 @@ def format_value(value: float | str | bool | None, data_type: DataType, divisor:
         # From 999999.5 six digits would round up to 1e+06.
         return f"{value:.6g}" if abs(value) < 999_999.5 else f"{value:.0f}"
     decimals = len(str(divisor)) - 1
-    if data_type.is_integer and divisor == 10**decimals:
+    if data_type.is_integer and divisor == 10**decimals > 1:
         return f"{value:.{decimals}f}"
     return f"{value:.10g}"

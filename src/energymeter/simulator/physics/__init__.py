@@ -8,8 +8,10 @@ one kind that are stepped together; a meter's series depends on the seed and on 
     physics.quantities()["voltage_phase_a"]   # 1000 numbers, in V
 
 Base units throughout: V, A, W, var, VA, Hz, degrees, percent, Wh, varh, VAh; L/min, m3, degC,
-bar for water and gas. `noise` and `pulses` are functions of time, `load` and `grid`
-build electricity from them, `energy` adds up, `electricity` and `fluid` are the populations.
+K, bar, m/s, s for water, gas and heat. `noise` and `pulses` are functions of time, `load`, `grid`
+and `flow` build what flows from them, `energy` and `demand` add up. `electricity`, `fluid` and
+`heat` are the populations; what they publish is made when asked for, by `moment` and
+`electricity_names`, and by `fluid_moment`.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from numpy.typing import NDArray
 from energymeter.simulator.physics.electricity import ElectricityPhysics
 from energymeter.simulator.physics.fluid import GasPhysics, WaterPhysics
 from energymeter.simulator.physics.grid import Condition
+from energymeter.simulator.physics.heat import HeatPhysics
 from energymeter.simulator.physics.options import PhysicsOptions
 
 __all__ = [
     "Condition",
     "ElectricityPhysics",
     "GasPhysics",
+    "HeatPhysics",
     "Kind",
     "Physics",
     "PhysicsOptions",
@@ -35,7 +39,7 @@ __all__ = [
     "create_physics",
 ]
 
-Kind = Literal["electricity", "water", "gas"]
+Kind = Literal["electricity", "water", "gas", "heat"]
 
 
 class Physics(Protocol):
@@ -52,7 +56,8 @@ class Physics(Protocol):
         """Return the state after the last step: canonical name -> array of shape (size,).
 
         Complete before the first step too. The arrays are read-only and later steps do not
-        change them.
+        change them. An array is computed when it is first asked for: take what you need, and ask
+        for it before the next steps, afterwards it costs more.
         """
         ...
 
@@ -73,6 +78,7 @@ _KINDS: Mapping[str, Callable[[int, int, PhysicsOptions | None], Physics]] = {
     "electricity": ElectricityPhysics,
     "water": WaterPhysics,
     "gas": GasPhysics,
+    "heat": HeatPhysics,
 }
 
 

@@ -1,27 +1,30 @@
-"""Energy counters and demand: what powers add up to. No sockets, no clock.
+"""Energy counters: what powers add up to. No sockets, no clock.
 
 Between two instants power is taken as a straight line, so a step of any length adds the area of
 a trapezoid, and import minus export is exactly the integral of the signed power.
+
+What is shown are whole quanta, a power of two of a Wh, as a real meter counts pulses: phases,
+tariffs and directions then add up to their totals exactly, in any order.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from energymeter.simulator.physics.load import PHASES
 from energymeter.simulator.physics.noise import Floats, Noise
-from energymeter.simulator.physics.state import frozen, read_array
+from energymeter.simulator.physics.published import frozen
+from energymeter.simulator.physics.state import check_index, read_array
+from energymeter.simulator.physics.tariff import TARIFFS_IN_USE, tariff_weights
 
-__all__ = ["DEMAND_WINDOW_S", "DIRECTIONS", "DemandWindow", "EnergyCounters", "mark_times"]
+__all__ = ["DIRECTIONS", "EnergyCounters", "EnergyRecord"]
 
 HOUR_S = 3600.0
-DEMAND_WINDOW_S = 900.0
-_MARK_S = 60.0
-_MARKS = int(DEMAND_WINDOW_S / _MARK_S) + 1
+# In Wh, varh, VAh. Sums stay exact up to 2 GWh.
+_QUANTA_PER_WH = 2.0**22
 
 # The order of the counters, in Wh, varh and VAh.
 DIRECTIONS = (
@@ -37,42 +40,102 @@ DIRECTIONS = (
 _AGED_WH = (4.0e5, 1.2e7)
 _AGED_REACTIVE, _AGED_APPARENT = 0.30, 1.05
 _AGED_EXPORT = (0.2, 0.6)
+# How much of the import was counted in tariff 1; the sun only shines there.
+_AGED_DAY = (0.62, 0.78)
+# How much had been counted when the partial counters were last reset.
+_AGED_PARTIAL = (0.3, 0.9)
+
+
+class EnergyRecord(NamedTuple):
+    """The counters of one moment; none of the arrays is ever written into."""
+
+    by_tariff: tuple[Floats, ...]
+    """One array of shape (6, 3, size) for each tariff in use: directions, phases, meters."""
+    erased: Floats
+    """What resets have taken away, whole quanta, shape (6, 3, size)."""
+    before_partial: Floats
+    """What the partial counters do not show, whole quanta, shape (6, 3, size)."""
+
+    def shown(self, tariff: int, direction: int) -> Floats:
+        """Return the phases of one tariff in use and direction in whole quanta."""
+        counted = self.by_tariff[TARIFFS_IN_USE.index(tariff)][direction]
+        return np.asarray(_whole_quanta(counted))
 
 
 class EnergyCounters:
-    """Six counters of each phase; they never fall unless reset."""
+    """Six counters of each phase and tariff; they never fall unless reset."""
 
     def __init__(self, noise: Noise, *, start_at_zero: bool, has_export: bool) -> None:
         """Start at zero, or at seeded amounts in which the sums already fit together."""
         shape = (len(DIRECTIONS), PHASES, noise.size)
-        values = np.zeros(shape)
+        day, night, partial = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         if not start_at_zero:
             imported = noise.uniform("energy/import", PHASES, *_AGED_WH)
-            values[0], values[2] = imported, imported * _AGED_REACTIVE
-            values[4] = imported * _AGED_APPARENT
+            for row, share in ((0, 1.0), (2, _AGED_REACTIVE), (4, _AGED_APPARENT)):
+                day[row] = imported * share
+            day_share = noise.uniform("energy/day", PHASES, *_AGED_DAY)
+            night = day * (1.0 - day_share)
+            day -= night
             if has_export:
-                values[1] = imported * noise.uniform("energy/export", 1, *_AGED_EXPORT)
-                values[5] = values[1]
-        self.values: Floats = frozen(values)
-        """Shape (6, 3, size), read-only; a step replaces it and never writes into it."""
+                day[1] = imported * noise.uniform("energy/export", 1, *_AGED_EXPORT)
+                day[5] = day[1]
+            partial = (day + night) * noise.uniform("energy/partial", 1, *_AGED_PARTIAL)
+        self._seeded_partial = _whole_quanta(partial)
+        self.record = EnergyRecord(
+            (frozen(day), frozen(night)), frozen(np.zeros(shape)), frozen(self._seeded_partial)
+        )
+        """The counters now; replaced by every step."""
+        self._resets: frozenset[int] = frozenset()
 
-    def add(self, before: Floats, after: Floats, dt_s: float) -> None:
-        """Add `dt_s` seconds between two sets of `rates`."""
-        self.values = frozen(self.values + (before + after) * (0.5 * dt_s / HOUR_S))
+    def add(self, before: Floats, after: Floats, end_s: float, dt_s: float) -> None:
+        """Add a step of `dt_s` seconds that ends at `end_s`, between two sets of `rates`."""
+        by_tariff = list(self.record.by_tariff)
+        for tariff, (before_s, after_s) in tariff_weights(end_s - dt_s, end_s, dt_s).items():
+            row = TARIFFS_IN_USE.index(tariff)
+            if before_s == after_s:
+                added = (before + after) * (before_s / HOUR_S)
+            else:
+                added = before * (before_s / HOUR_S) + after * (after_s / HOUR_S)
+            added += by_tariff[row]
+            by_tariff[row] = frozen(added)
+        self.record = self.record._replace(by_tariff=tuple(by_tariff))
 
     def reset(self, index: int) -> None:
-        """Set the counters of one meter to zero."""
-        values = self.values.copy()
-        values[:, :, index] = 0.0
-        self.values = frozen(values)
+        """Set the counters of one meter to zero; what it had counted stays in `erased`."""
+        erased, partial = self.record.erased.copy(), self.record.before_partial.copy()
+        partial[:, :, index] = 0.0
+        by_tariff = []
+        for counted in self.record.by_tariff:
+            erased[:, :, index] += _whole_quanta(counted[:, :, index])
+            cleared = counted.copy()
+            cleared[:, :, index] = 0.0
+            by_tariff.append(frozen(cleared))
+        self.record = EnergyRecord(tuple(by_tariff), frozen(erased), frozen(partial))
+        self._resets |= {index}
 
-    def parse(self, state: Mapping[str, Any]) -> Floats:
-        """Return the counters of a saved state; raises `ValueError` for unusable ones."""
-        values = read_array(state, "counters", self.values.shape)
-        if (values < 0).any():
-            message = "saved state has counters below zero"
-            raise ValueError(message)
-        return frozen(values)
+    def state(self) -> dict[str, Any]:
+        """Return what `parse` reads; few meters are ever reset, so only those are listed."""
+        erased = self.record.erased
+        return {
+            "counters": [counted.tolist() for counted in self.record.by_tariff],
+            "erased": {str(index): erased[:, :, index].tolist() for index in sorted(self._resets)},
+        }
+
+    def parse(self, state: Mapping[str, Any]) -> tuple[EnergyRecord, frozenset[int]]:
+        """Check a saved state for `restore`; raises `ValueError` if unusable."""
+        shape = self.record.erased.shape
+        counters = read_array(state, "counters", (len(TARIFFS_IN_USE), *shape), lowest=0.0)
+        erased, partial = np.zeros(shape), self._seeded_partial.copy()
+        resets = _saved_resets(state, shape[-1])
+        for index, amounts in resets.items():
+            erased[:, :, index] = read_array({"erased": amounts}, "erased", shape[:-1], lowest=0.0)
+            partial[:, :, index] = 0.0
+        record = EnergyRecord(tuple(map(frozen, counters)), frozen(erased), frozen(partial))
+        return record, frozenset(resets)
+
+    def restore(self, parsed: tuple[EnergyRecord, frozenset[int]]) -> None:
+        """Go on from what `parse` returned."""
+        self.record, self._resets = parsed
 
     @staticmethod
     def rates(active_w: Floats, reactive_var: Floats, apparent_va: Floats) -> Floats:
@@ -88,67 +151,18 @@ class EnergyCounters:
         return rates
 
 
-def mark_times(clock_s: float) -> list[float]:
-    """Return the full minutes whose powers a `DemandWindow` wants to begin with, oldest first."""
-    newest = math.floor(clock_s / _MARK_S)
-    return [(newest - back) * _MARK_S for back in range(_MARKS - 1, -1, -1)]
+def _whole_quanta(counted: Floats) -> Floats:
+    whole: Floats = np.floor(counted * _QUANTA_PER_WH) / _QUANTA_PER_WH
+    return whole
 
 
-class DemandWindow:
-    """Mean power of the last 15 minutes, sliding, and its maximum.
-
-    It remembers the energy at each full minute and goes straight between them.
-    """
-
-    def __init__(self, clock_s: float, history_w: Sequence[Floats], power_w: Floats) -> None:
-        """Begin with the powers at `mark_times(clock_s)` and the one at `clock_s`, in W."""
-        self._marks = np.zeros((_MARKS, power_w.shape[0]))
-        self._minute = math.floor(clock_s / _MARK_S)
-        for mark in range(1, _MARKS):
-            mean_w = 0.5 * (history_w[mark - 1] + history_w[mark])
-            self._marks[mark] = self._marks[mark - 1] + mean_w * _MARK_S
-        rest_s = clock_s - self._minute * _MARK_S
-        self._work_ws = self._marks[-1] + 0.5 * (history_w[-1] + power_w) * rest_s
-        self.demand_w = self._mean(clock_s)
-        self.max_demand_w = self.demand_w
-
-    def add(self, before_w: Floats, after_w: Floats, clock_s: float, dt_s: float) -> None:
-        """Add a step of `dt_s` seconds that ends at `clock_s`."""
-        begin_s, begin_ws = clock_s - dt_s, self._work_ws
-        self._work_ws = begin_ws + 0.5 * (before_w + after_w) * dt_s
-        # Counted, not computed from `begin_s`, whose rounding could make or miss a mark.
-        first, self._minute = self._minute + 1, math.floor(clock_s / _MARK_S)
-        for minute in range(max(first, self._minute - _MARKS + 1), self._minute + 1):
-            share = (minute * _MARK_S - begin_s) / dt_s
-            mark = begin_ws + (self._work_ws - begin_ws) * share
-            self._marks = np.concatenate([self._marks[1:], mark[np.newaxis]])
-        self.demand_w = self._mean(clock_s)
-        self.max_demand_w = np.maximum(self.max_demand_w, self.demand_w)
-
-    def state(self) -> dict[str, Any]:
-        """Return what `parse` reads."""
-        return {
-            "demand_marks": self._marks.tolist(),
-            "demand_work": self._work_ws.tolist(),
-            "demand_max": self.max_demand_w.tolist(),
-        }
-
-    def parse(self, state: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:
-        """Check a saved state for `restore`; raises `ValueError` if unusable."""
-        return (
-            read_array(state, "demand_marks", self._marks.shape),
-            read_array(state, "demand_work", self._work_ws.shape),
-            read_array(state, "demand_max", self._work_ws.shape),
-        )
-
-    def restore(self, parsed: tuple[Floats, Floats, Floats], clock_s: float) -> None:
-        """Go on from what `parse` returned."""
-        self._marks, self._work_ws, self.max_demand_w = parsed
-        self._minute = math.floor(clock_s / _MARK_S)
-        self.demand_w = self._mean(clock_s)
-
-    def _mean(self, clock_s: float) -> Floats:
-        into_minute = clock_s / _MARK_S - math.floor(clock_s / _MARK_S)
-        left_ws = self._marks[0] + (self._marks[1] - self._marks[0]) * into_minute
-        mean_w: Floats = (self._work_ws - left_ws) / DEMAND_WINDOW_S
-        return mean_w
+def _saved_resets(state: Mapping[str, Any], size: int) -> dict[int, Any]:
+    """Return what resets erased by meter, unread; raises `ValueError` for unknown meters."""
+    try:
+        resets = {int(key): amounts for key, amounts in dict(state["erased"]).items()}
+        for index in resets:
+            check_index(index, size)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        message = f"saved state has no usable erased: {error}"
+        raise ValueError(message) from error
+    return resets

@@ -10,7 +10,7 @@ __all__ = ["PhysicsOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhysicsOptions:
-    """Settings of a population; water and gas use the first two only."""
+    """Settings of a population; water, gas and heat use the first two only."""
 
     start_s: float = 8 * 3600.0
     """Simulated time at the start, in seconds after midnight."""

@@ -15,13 +15,12 @@ __all__ = [
     "check_index",
     "check_size",
     "check_step",
-    "frozen",
     "header",
     "read_array",
     "read_clock",
 ]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 def header(kind: str, size: int, clock_s: float) -> dict[str, Any]:
@@ -47,8 +46,14 @@ def read_clock(state: Mapping[str, Any]) -> float:
     return float(clock_s)
 
 
-def read_array(state: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> Floats:
-    """Return a saved array as float64; raises `ValueError` unless finite and of this shape."""
+def read_array(
+    state: Mapping[str, Any], key: str, shape: tuple[int, ...], *, lowest: float = -math.inf
+) -> Floats:
+    """Return a saved array as float64.
+
+    Raises:
+        ValueError: It is not of this shape, or has numbers that are not finite or below `lowest`.
+    """
     try:
         array = np.array(state[key], dtype=np.float64)
     except (KeyError, TypeError, ValueError) as error:
@@ -59,6 +64,9 @@ def read_array(state: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> Fl
         raise ValueError(message)
     if not np.isfinite(array).all():
         message = f"saved state has numbers in {key} that are not finite"
+        raise ValueError(message)
+    if (array < lowest).any():
+        message = f"saved state has numbers in {key} below {lowest:g}"
         raise ValueError(message)
     return array
 
@@ -82,9 +90,3 @@ def check_index(index: int, size: int) -> None:
     if not 0 <= index < size:
         message = f"there is no meter {index} in a population of {size}"
         raise IndexError(message)
-
-
-def frozen(array: Floats) -> Floats:
-    """Make an array read-only, so that its views can be handed out, and return it."""
-    array.flags.writeable = False
-    return array
