@@ -189,6 +189,10 @@ class BlockingUnit:
             )
         )
 
+    def echo(self, data: bytes = b"\x00\x00") -> None:
+        """See `Unit.echo`."""
+        self._run(self.asynchronous.echo(data))
+
     def report_server_id(self) -> bytes:
         """See `Unit.report_server_id`."""
         return self._run(self.asynchronous.report_server_id())

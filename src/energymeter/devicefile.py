@@ -56,7 +56,8 @@ def _run(path: Path) -> dict[str, object]:
         msg = f"{path}: is not a Python file, its name must end in .py"
         raise ProfileError(msg)
     module = importlib.util.module_from_spec(spec)
-    written = sys.dont_write_bytecode
+    written, path_before = sys.dont_write_bytecode, list(sys.path)
+    sys.path.insert(0, str(path.absolute().parent))  # as for a script: its neighbours are found
     sys.dont_write_bytecode = True  # a device file's folder is the user's, leave nothing there
     try:
         spec.loader.exec_module(module)
@@ -85,4 +86,5 @@ def _run(path: Path) -> dict[str, object]:
         raise ProfileError(msg) from error
     finally:
         sys.dont_write_bytecode = written
+        sys.path[:] = path_before
     return vars(module)

@@ -35,10 +35,12 @@ LATE_ARROWS: Final = {("service", "compat")}
 
 THIRD_PARTIES: Final = {
     "pydantic": "profiles",
+    "pydantic_core": "profiles",
     "numpy": "simulator",
     "click": "cli",
     "rich": "cli",
     "uvloop": "eventloop",
+    "yaml": "profiles",
 }
 
 PURE: Final = ("codec", "values", "planner", "profiles", "simulator/physics")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import re
 import select
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -23,6 +24,7 @@ __all__ = [
     "Program",
     "call",
     "free_port",
+    "free_row",
     "line_of",
     "run",
     "silent_server",
@@ -134,6 +136,20 @@ def free_port() -> int:
     """A port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def free_row(count: int) -> int:
+    """The first of `count` adjacent ports that were all free a moment ago.
+
+    Below the range the system hands out, where others' finished connections linger.
+    """
+    starts = range(10_000, 30_000, count)
+    for first in random.sample(starts, 200):
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+    pytest.fail(f"no {count} free ports in a row")
 
 
 @contextmanager

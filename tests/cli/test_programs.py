@@ -11,6 +11,7 @@ from tests.cli.programs import (
     ROOT,
     call,
     free_port,
+    free_row,
     line_of,
     run,
     silent_server,
@@ -79,16 +80,14 @@ def test_simulate_is_the_meter_that_was_asked_for(kind: str, number: int) -> Non
 
 
 def test_simulate_many_meters_on_consecutive_ports() -> None:
-    for _ in range(5):  # a neighbour of a free port may be taken
-        try:
-            with simulator("--count", "3", port=free_port()) as program:
-                for port in range(program.port, program.port + 3):
-                    with BlockingLink("127.0.0.1", port) as link:
-                        assert link.unit(1).read_holding_registers(100) == (1,)
-                return
-        except AssertionError:
-            continue
-    pytest.fail("no three free ports in a row")
+    first = free_row(3)
+    with simulator("--count", "3", port=first) as program:
+        assert f"3 meters energymeter/electric on 127.0.0.1:{first} to {first + 2}" in (
+            program.greeting
+        )
+        for port in range(first, first + 3):
+            with BlockingLink("127.0.0.1", port) as link:
+                assert link.unit(1).read_holding_registers(100) == (1,)
 
 
 def test_demo_ends_by_itself_and_is_plain_in_a_pipe() -> None:

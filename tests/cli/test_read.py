@@ -130,7 +130,7 @@ def test_a_partial_reading_shows_what_there_is_and_exit_code_1(
     assert outcome.code == 1
     rows = {row["name"]: row for row in csv.DictReader(io.StringIO(outcome.out))}
     assert rows["frequency"]["quality"] == "good"
-    assert (rows["nowhere"]["value"], rows["nowhere"]["quality"]) == ("", "not_read")
+    assert (rows["nowhere"]["value"], rows["nowhere"]["quality"]) == ("", "not_available")
     assert outcome.err.count("\n") == 1
     assert "holding 200..200" in outcome.err
     assert "illegal data address (2)" in outcome.err

@@ -277,7 +277,7 @@ def test_report_says_which_block_was_refused_and_with_what(orders_port: int) -> 
     (failure,) = report.failures
     assert isinstance(failure.error, ExceptionReplyError)
     assert (failure.error.code, failure.block.address) == (2, 1000)
-    assert [reading.quality for reading in report] == [Quality.GOOD, Quality.NOT_READ]
+    assert [reading.quality for reading in report] == [Quality.GOOD, Quality.NOT_AVAILABLE]
 
 
 @pytest.mark.parametrize("over_pymodbus", [False, True], ids=["our link", "pymodbus's client"])

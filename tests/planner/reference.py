@@ -53,12 +53,12 @@ class Reference:
                 return address, 2
             if self.longest > 1 and address - 1 in self.readable and address in self.readable:
                 return address - 1, 2
-        is_sunk = bool(addresses & self.holes)
-        if is_sunk:
-            # What lies in a hole is asked for by itself.
-            is_allowed = any(self._rounded([point]) == addresses for point in self.points)
-        else:
-            is_allowed = addresses <= self.readable
+        # What lies in a hole is asked for by itself.
+        is_allowed = addresses <= self.readable or any(
+            addresses <= declared
+            for declared in (self._rounded([point]) for point in self.points)
+            if declared & self.holes
+        )
         if not is_allowed or len(addresses) > self.longest:
             return None
         return min(addresses), len(addresses)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from energymeter.errors import ProfileError
-from energymeter.profiles import ProfileLibrary
+from energymeter.profiles import Profile, ProfileLibrary
 
 SHIPPED = [
     "energymeter/electric",
@@ -99,11 +99,24 @@ def test_unknown_profile_suggests_the_nearest_names(wrong: str, meant: str) -> N
     assert f"did you mean {meant}" in caught.value.message
 
 
-def test_profile_like_no_other_lists_what_there_is() -> None:
+def test_profile_like_no_other_says_where_the_names_are() -> None:
     with pytest.raises(ProfileError) as caught:
         ProfileLibrary([]).load("zzz")
 
-    assert all(name.partition("/")[2] in caught.value.message for name in SHIPPED)
+    assert "energymeter profile list" in caught.value.message
+
+
+def test_every_profile_comes_with_its_name_and_a_broken_one_with_its_error(tmp_path: Path) -> None:
+    write(tmp_path, "acme/good")
+    write(tmp_path, "acme/broken")
+    (tmp_path / "acme" / "broken.toml").write_text('vendor = "v"\n', "utf-8")
+
+    found = dict(ProfileLibrary([tmp_path]).load_each())
+
+    assert list(found) == sorted(found)
+    assert isinstance(found["acme/good"], Profile)
+    assert isinstance(found["acme/broken"], ProfileError)
+    assert len(found) > 90
 
 
 def test_model_of_several_vendors_has_to_be_named_in_full(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.series import Series, record
 
 from energymeter.simulator.physics import (
-    Condition,
     ElectricityPhysics,
     PhysicsOptions,
-    create_physics,
 )
-from energymeter.simulator.physics.demand import DemandWindow
 
 QUIET = PhysicsOptions(events=False)
 PHASES = ("a", "b", "c")
@@ -38,17 +34,6 @@ SUMMED = (
     "apparent_energy",
 )
 CUMULATIVE = tuple(name for name in SUMMED if "energy" in name)
-
-Series = dict[str, NDArray[Any]]
-
-
-def record(physics: ElectricityPhysics, steps_s: Iterable[float]) -> Series:
-    """Return name -> array (1 + number of steps, size), the state before the first step first."""
-    rows = [physics.quantities()]
-    for dt_s in steps_s:
-        physics.step(dt_s)
-        rows.append(physics.quantities())
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 @dataclass(frozen=True)
@@ -226,34 +211,6 @@ def test_a_roof_feeds_in_at_noon_and_not_at_night() -> None:
     assert (record(night, [60.0] * 60)["active_power_total"] > 0).all()
 
 
-def test_demand_is_the_mean_power_of_the_last_quarter_of_an_hour() -> None:
-    series = record(ElectricityPhysics(4, 3, QUIET), [20.0] * 180)
-    power = series["active_power_total"]
-    between = (power[1:] + power[:-1]) / 2
-
-    for end in (45, 90, 180):
-        np.testing.assert_allclose(
-            series["demand_active_power_total"][end],
-            between[end - 45 : end].mean(axis=0),
-            rtol=1e-9,
-        )
-    np.testing.assert_array_equal(
-        series["max_demand_active_power_total"],
-        np.maximum.accumulate(series["demand_active_power_total"], axis=0),
-    )
-
-
-def test_demand_keeps_its_marks_when_steps_do_not_add_up_exactly() -> None:
-    window = DemandWindow(0.0, [np.zeros(1)] * 16, np.zeros(1))
-    clock_s = 0.0
-    for _ in range(12_000):
-        power, clock_s = np.array([clock_s]), clock_s + 0.1
-        window.add(power, np.array([clock_s]), clock_s, 0.1)
-
-    # Power grew by 1 W a second: the mean of seconds 300 to 1200.
-    np.testing.assert_allclose(window.demand, 750.0, rtol=1e-6)
-
-
 def test_the_same_seed_gives_the_same_series_and_another_seed_does_not() -> None:
     first, again, other = (record(ElectricityPhysics(3, s, None), [1.0] * 20) for s in (7, 7, 8))
 
@@ -311,70 +268,6 @@ def test_quantities_are_read_only_and_do_not_change_later() -> None:
         np.testing.assert_array_equal(before[name], values)
 
 
-@pytest.mark.parametrize(
-    ("condition", "low", "high"),
-    [("over_voltage", 253.0, 290.0), ("under_voltage", 150.0, 207.0), ("power_outage", 0.0, 0.0)],
-)
-def test_a_forced_condition_shows_in_flags_and_voltages_of_that_meter_only(
-    condition: Condition, low: float, high: float
-) -> None:
-    physics = ElectricityPhysics(3, 2, QUIET)
-    physics.force(1, condition)
-    physics.step(1.0)
-    now = physics.quantities()
-
-    for name in ("over_voltage", "under_voltage", "power_outage"):
-        assert now[name].tolist() == [False, name == condition, False]
-    assert now["no_alarms"].tolist() == [True, False, True]
-    assert all(low <= now[f"voltage_phase_{phase}"][1] <= high for phase in PHASES)
-    physics.force(1, None)
-    physics.step(1.0)
-    assert physics.quantities()["no_alarms"].all()
-
-
-def test_nothing_flows_in_an_outage() -> None:
-    physics = ElectricityPhysics(2, 2, PhysicsOptions(events=False, solar_w=9000))
-    physics.force(0, "power_outage")
-    physics.step(1.0)
-    series = record(physics, [1.0] * 5)
-
-    for name in ("frequency", "current_neutral", "active_power_total", "thd_voltage_phase_a"):
-        assert not series[name][:, 0].any()
-        assert series[name][:, 1].all()
-    assert np.ptp(series["active_energy_total"][:, 0]) == 0
-    assert (series["power_factor_phase_a"][:, 0] == 1).all()
-
-
-def test_sags_and_swells_last_seconds_and_outages_are_rarer() -> None:
-    options = PhysicsOptions(swell_interval_s=None, outage_interval_s=None, sag_interval_s=200)
-    under = record(ElectricityPhysics(20, 2, options), [1.0] * 1000)["under_voltage"]
-    starts = (np.diff(under.astype(int), axis=0) == 1).sum()
-
-    assert 60 <= starts <= 140
-    assert 5 <= under.sum() / starts <= 30
-
-
-def test_events_can_be_forbidden_one_by_one() -> None:
-    options = PhysicsOptions(sag_interval_s=None, outage_interval_s=None, swell_interval_s=60)
-    series = record(ElectricityPhysics(50, 2, options), [7.0] * 50)
-
-    assert series["over_voltage"].any()
-    assert not series["under_voltage"].any()
-    assert not series["power_outage"].any()
-
-
-def test_unknown_conditions_and_meters_are_refused() -> None:
-    physics = ElectricityPhysics(2, 1)
-    unknown: Any = "flood"
-
-    with pytest.raises(ValueError, match="flood"):
-        physics.force(0, unknown)
-    with pytest.raises(IndexError):
-        physics.force(-1, "over_voltage")
-    with pytest.raises(IndexError):
-        physics.reset_counters(2)
-
-
 def test_a_reset_clears_the_energies_of_one_meter_only() -> None:
     physics = ElectricityPhysics(2, 1, PhysicsOptions(solar_w=5000.0))
     before = physics.quantities()
@@ -384,50 +277,6 @@ def test_a_reset_clears_the_energies_of_one_meter_only() -> None:
     for name in CUMULATIVE:
         assert after[f"{name}_total"][1] == 0
         assert after[f"{name}_total"][0] == before[f"{name}_total"][0]
-
-
-def test_a_restored_population_goes_on_identically() -> None:
-    options = PhysicsOptions(solar_w=4000.0, sag_interval_s=60)
-    first = ElectricityPhysics(3, 9, options)
-    first.force(2, "under_voltage")
-    record(first, [0.3, 17.0] * 40)
-    second = ElectricityPhysics(3, 9, options)
-    second.restore(json.loads(json.dumps(first.state())))
-    expected, actual = record(first, [11.0] * 100), record(second, [11.0] * 100)
-
-    for name, values in expected.items():
-        np.testing.assert_array_equal(values, actual[name], err_msg=name)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"kind": "water"},
-        {"size": 3},
-        {"version": 99},
-        {"clock_s": None},
-        {"counters": [1, 2]},
-        {"demand_marks": "x"},
-        {"demand_max": [float("nan"), 1.0]},
-        {"forced": {"7": "over_voltage"}},
-        {"forced": [1]},
-    ],
-    ids=str,
-)
-def test_a_foreign_or_damaged_state_is_refused_and_changes_nothing(damage: dict[str, Any]) -> None:
-    physics = ElectricityPhysics(2, 1)
-    physics.step(5.0)
-    before = physics.state()
-
-    with pytest.raises(ValueError, match="saved state"):
-        physics.restore({**before, "clock_s": 1.0, **damage})
-    assert physics.state() == before
-
-
-@pytest.mark.parametrize("dt_s", [0.0, -1.0, float("nan"), float("inf")])
-def test_time_does_not_stand_or_run_backwards(dt_s: float) -> None:
-    with pytest.raises(ValueError, match="time advances"):
-        ElectricityPhysics(1, 1).step(dt_s)
 
 
 @pytest.mark.parametrize(
@@ -443,13 +292,3 @@ def test_time_does_not_stand_or_run_backwards(dt_s: float) -> None:
 def test_impossible_options_are_refused(settings_: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings_))):
         PhysicsOptions(**settings_)
-
-
-def test_kinds_are_made_by_name_and_unknown_ones_refused() -> None:
-    unknown: Any = "steam"
-
-    assert isinstance(create_physics("electricity", 2, 1), ElectricityPhysics)
-    with pytest.raises(ValueError, match="steam"):
-        create_physics(unknown, 1, 1)
-    with pytest.raises(ValueError, match="1 meter or more"):
-        create_physics("electricity", 0, 1)

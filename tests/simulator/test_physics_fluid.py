@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,25 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.support.series import Series, record
 
-from energymeter.simulator.physics import Kind, Physics, PhysicsOptions, create_physics
+from energymeter.simulator.physics import Kind, PhysicsOptions, create_physics
 
 FROM_MIDNIGHT = PhysicsOptions(start_s=0.0)
 FLUIDS: tuple[Kind, ...] = ("water", "gas")
 STEP_S = 30.0
 
-Series = dict[str, NDArray[Any]]
-
 both_fluids = pytest.mark.parametrize("kind", FLUIDS)
-
-
-def record(physics: Physics, steps_s: Iterable[float]) -> Series:
-    """Return name -> array (1 + number of steps, size), the state before the first step first."""
-    rows = [physics.quantities()]
-    for dt_s in steps_s:
-        physics.step(dt_s)
-        rows.append(physics.quantities())
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 @pytest.fixture(scope="module")

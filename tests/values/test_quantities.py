@@ -101,7 +101,7 @@ def test_suffixes_may_be_stacked(name: str, of: str) -> None:
         "",
         "int_",
         "online",
-        "meter_type",
+        "meter_typo",
         "status_online",
         "voltage_",
         "voltages",

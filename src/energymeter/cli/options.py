@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +13,8 @@ import click
 from energymeter.compat import Endian, ModbusDevice
 from energymeter.devicefile import load_device
 from energymeter.errors import ConfigError
-from energymeter.profiles import Profile, ProfileLibrary
+from energymeter.profiles import Profile, ProfileLibrary, load_profile
+from energymeter.profiles.library import own_folder
 from energymeter.transports import TcpEndpoint, parse_host_port
 from energymeter.values import Order
 
@@ -21,9 +23,14 @@ __all__ = [
     "Target",
     "find_profile",
     "meter_options",
+    "profile_library",
+    "profile_path_option",
     "reading_options",
     "target",
 ]
+
+_FOLDERS = "energymeter.profile_folders"
+"""Where a command's context keeps the folders of `--profile-path`."""
 
 _ORDERS = click.Choice([member.name for member in Endian], case_sensitive=False)
 
@@ -54,9 +61,35 @@ def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="FILE.py[:NAME]",
         help="A ModbusDevice in a Python file, in the form of the original reader.",
     )(command)
+    command = profile_path_option(command)
     return click.option(
-        "--profile", metavar="NAME", help="A meter profile, such as pm8000 or electric."
+        "--profile",
+        metavar="NAME",
+        help="A meter profile, such as pm8000 or electric, or its file; see profile list.",
     )(command)
+
+
+def profile_path_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--profile-path`; `profile_library` looks there."""
+
+    def keep(ctx: click.Context, _param: click.Parameter, value: tuple[Path, ...]) -> None:
+        ctx.meta[_FOLDERS] = value
+
+    return click.option(
+        "--profile-path",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        multiple=True,
+        expose_value=False,
+        callback=keep,
+        help="Folder of VENDOR/MODEL.toml files, searched before your own and the shipped ones.",
+    )(command)
+
+
+def profile_library() -> ProfileLibrary:
+    """The profiles: in the folders of `--profile-path`, then the user's own, then the shipped."""
+    context = click.get_current_context(silent=True)
+    folders = () if context is None else context.meta.get(_FOLDERS, ())
+    return ProfileLibrary([*folders, own_folder()])
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,11 +141,13 @@ def find_profile(profile: str | None, device: str | None) -> Profile:
         found: ModbusDevice = load_device(device)
         return found.profile
     if profile is not None:
-        return ProfileLibrary().load(profile)
-    count = len(ProfileLibrary().names())
+        if profile.endswith(".toml"):
+            return load_profile(Path(profile))
+        return profile_library().load(profile)
+    count = len(profile_library().names())
     msg = (
         "which meter is it? give --profile NAME (such as electric, water, gas, pm8000; "
-        f"there are {count}) or --device FILE.py"
+        f"there are {count}, see energymeter profile list) or --device FILE.py"
     )
     raise ConfigError(msg)
 

@@ -71,7 +71,12 @@ def as_table(report: ReadReport) -> Table:
         text = format_value(value, point.type, point.exact_scale.divisor)
         word = quality.replace("_", " ")
         # Never as markup: the names are the user's and a text may be the meter's.
-        cells = (Text(point.name), Text(text), Text(point.unit), Text(word, styles.get(quality, "yellow")))
+        cells = (
+            Text(point.name),
+            Text(text),
+            Text(point.unit),
+            Text(word, styles.get(quality, "yellow")),
+        )
         table.add_row(*cells)
     return table
 

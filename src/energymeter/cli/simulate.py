@@ -96,6 +96,11 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 
 
 async def _serve(fleet: SimulatedFleet, address: str, seed: int) -> int:
+    stop = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        # SIGINT too: a shell starts its background jobs with Ctrl-C ignored.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with fleet:
         ports = fleet.ports
         many = f"{len(ports)} meters " if len(ports) > 1 else ""
@@ -105,10 +110,5 @@ async def _serve(fleet: SimulatedFleet, address: str, seed: int) -> int:
         if fleet.without_physics:
             click.echo(f"not moved, no physics for: {', '.join(fleet.without_physics)}")
         click.echo("Ctrl-C ends")
-        stop = asyncio.Event()
-        with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-            # SIGINT too: a shell starts its background jobs with Ctrl-C ignored.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await stop.wait()
     return 0

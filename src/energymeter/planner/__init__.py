@@ -2,6 +2,7 @@
 
 from energymeter.planner.cost import TCP_COST, Cost, serial_cost, tcp_cost
 from energymeter.planner.plan import Block, plan_reads
+from energymeter.planner.rates import bus_use, plan_rates
 from energymeter.planner.rules import FIXED_GAPS, cost_of, reads_by_gap
 
 __all__ = [
@@ -9,7 +10,9 @@ __all__ = [
     "TCP_COST",
     "Block",
     "Cost",
+    "bus_use",
     "cost_of",
+    "plan_rates",
     "plan_reads",
     "reads_by_gap",
     "serial_cost",

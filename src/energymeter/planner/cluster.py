@@ -24,10 +24,10 @@ class Cluster(NamedTuple):
 
 
 def clusters_of(points: Sequence[Point], ground: Ground) -> list[Cluster]:
-    """Put each value with the register its scale is read from, where one read may hold both.
+    """Put each value with the registers its scale is read from, where one read may hold all.
 
     When the exponent changes between two reads, a value is wrong by a power of ten, so this is
-    no question of cost. Of the values that share one scale register as many are put with it as
+    no question of cost. Of the values that share a scale register as many are put with it as
     one read can hold; the shortest such read if there are several, then the first. A scale
     register that has itself a scale register binds nothing.
 
@@ -38,33 +38,54 @@ def clusters_of(points: Sequence[Point], ground: Ground) -> list[Cluster]:
     Returns:
         Clusters by start, then end; most have one point. Every point is in exactly one.
     """
-    by_name = {point.name: point for point in points}
-    values_of: dict[str, list[Point]] = {}
-    for point in points:
-        if point.scale_from is not None:
-            source = by_name.get(point.scale_from.point)
-            if source is not None and source.scale_from is None:
-                values_of.setdefault(source.name, []).append(point)
-    bound = {
-        name: (*values, by_name[name])
-        for name, scaled in values_of.items()
-        if (values := _reachable(by_name[name], scaled, ground))
-    }
-    taken = {point.name for group in bound.values() for point in group}
-    groups = [*bound.values(), *((point,) for point in points if point.name not in taken)]
+    groups = []
+    for centre, values in _stars(points, ground):
+        held = _reachable(centre, values, ground)
+        if held:
+            groups.append((*held, *centre))
+    taken = {point.name for group in groups for point in group}
+    groups += [(point,) for point in points if point.name not in taken]
     clusters = (Cluster(*_hull(group), group) for group in groups)
     return sorted(clusters, key=lambda cluster: cluster[:2])
 
 
-def _reachable(source: Point, values: Sequence[Point], ground: Ground) -> tuple[Point, ...]:
-    if ground.read_over(*_hull((source, *values))) is not None:
+def _stars(points: Sequence[Point], ground: Ground) -> list[tuple[tuple[Point, ...], list[Point]]]:
+    """Scale registers that one read has to bring together, and the values that need them."""
+    by_name = {point.name: point for point in points}
+    centre_of: dict[str, frozenset[str]] = {}
+    needs: list[tuple[Point, str]] = []
+    for value in points:
+        if value.scale_from is None:
+            continue
+        names = [n for n in value.scale_from.registers if _is_plain(by_name.get(n))]
+        if not names:
+            continue  # in another table, not asked for, or scaled itself
+        centre = frozenset(names).union(*(centre_of.get(name, ()) for name in names))
+        if ground.read_over(*_hull(by_name[name] for name in centre)) is None:
+            centre = centre_of.get(names[0], frozenset(names[:1]))  # its first has to do
+        centre_of.update(dict.fromkeys(centre, centre))
+        needs.append((value, names[0]))
+    stars: dict[frozenset[str], list[Point]] = {}
+    for value, name in needs:
+        stars.setdefault(centre_of[name], []).append(value)
+    return [(tuple(p for p in points if p.name in star), stars[star]) for star in stars]
+
+
+def _is_plain(point: Point | None) -> bool:
+    return point is not None and point.scale_from is None
+
+
+def _reachable(
+    centre: Sequence[Point], values: Sequence[Point], ground: Ground
+) -> tuple[Point, ...]:
+    """The values that one read can hold together with their scale registers."""
+    if ground.read_over(*_hull((*centre, *values))) is not None:
         return tuple(values)
+    first, last = _hull(centre)
     best: tuple[Point, ...] = ()
     best_rank = (0, 0, 0)
-    for start in sorted(
-        {source.address, *(v.address for v in values if v.address < source.address)}
-    ):
-        for end in sorted({source.end, *(v.end for v in values if v.end > source.end)}):
+    for start in sorted({first, *(v.address for v in values if v.address < first)}):
+        for end in sorted({last, *(v.end for v in values if v.end > last)}):
             if ground.read_over(start, end) is None:
                 break  # and none that is longer
             held = tuple(v for v in values if start <= v.address and v.end <= end)

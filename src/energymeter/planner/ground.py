@@ -61,7 +61,7 @@ class Ground:
         stretches = _joined((*profile.readable_in(table), *(declared - sunk)))
         self._firsts = [first for first, _ in stretches]
         self._ends = [end for _, end in stretches]
-        self._islands = frozenset(sunk)
+        self._islands = tuple(sunk)
 
     def read_over(self, start: int, end: int) -> Stretch | None:
         """The shortest read that holds the addresses from start to before end; None: none may."""
@@ -80,7 +80,9 @@ class Ground:
         if end - start > self.longest:
             return False
         place = bisect_right(self._firsts, start) - 1
-        return (place >= 0 and end <= self._ends[place]) or (start, end) in self._islands
+        return (place >= 0 and end <= self._ends[place]) or any(
+            first <= start and end <= stop for first, stop in self._islands
+        )
 
 
 def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from energymeter.errors import ProfileError
 from energymeter.profiles.model import Profile
@@ -52,10 +53,33 @@ def parse_profile(data: Mapping[str, Any], origin: str) -> Profile:
         faults = error.errors()
         first = faults[0]
         key = _key_path(first["loc"], data)
-        reason = first["msg"].removeprefix("Value error, ")
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        msg = f"{origin}: {key}{reason[:1].lower()}{reason[1:]}{more}"
+        msg = f"{origin}: {key}{_reason(first)}{more}"
         raise ProfileError(msg) from error
+
+
+def _reason(fault: ErrorDetails) -> str:
+    """What was expected, in words of the file and not of Python."""
+    match fault["type"]:
+        case "extra_forbidden":
+            return "there is no such key here, see energymeter profile schema"
+        case "missing":
+            return "this key is needed"
+        case "model_type" | "model_attributes_type":
+            return f"a table was expected, not {fault['input']!r}"
+        case "tuple_type":
+            return f"a list was expected, not {fault['input']!r}"
+        case "string_type":
+            return f"text was expected, not {fault['input']!r}"
+        case "decimal_parsing" | "decimal_type":
+            return f"a number was expected, not {fault['input']!r}"
+        case "string_pattern_mismatch":
+            return f"{fault['input']!r} does not look like {fault['ctx']['pattern']}"
+        case _:
+            text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            text = f"{text[:1].lower()}{text[1:]}"
+            is_ours = fault["type"] == "value_error"
+            return text if is_ours else f"{text}, not {fault['input']!r}"
 
 
 def _key_path(location: tuple[int | str, ...], data: Mapping[str, Any]) -> str:
@@ -68,4 +92,4 @@ def _key_path(location: tuple[int | str, ...], data: Mapping[str, Any]) -> str:
             parts.append(str(name) if name else f"[{step}]")
         else:
             parts.append(f"[{step}]" if isinstance(step, int) else step)
-    return ".".join(parts) + ": " if parts else ""
+    return ".".join(parts).replace(".[", "[") + ": " if parts else ""

@@ -216,7 +216,8 @@ def _spread_scales(data: dict[str, Any]) -> None:
         msg = "scales is a table of tables, one for each point that others take their scale from"
         raise ValueError(msg)
     used = set()
-    for point in data.get("points") or ():
+    points = data.get("points")
+    for point in points if isinstance(points, list) else ():
         name = point.get("scale_from") if isinstance(point, dict) else None
         if isinstance(name, str):
             used.add(name)

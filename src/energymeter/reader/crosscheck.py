@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from energymeter.profiles import Point
 from energymeter.reader.reading import Value
 from energymeter.values import DataType, quantity_of, unit_factor
 
-__all__ = ["CrossChecks"]
+__all__ = ["Agreement", "CrossChecks"]
 
 _SHARE: Final = 0.02
 """Relative deviation that is no reason to warn."""
@@ -26,6 +26,22 @@ _VOLTAGE_SHARE: Final = 0.15
 """Phases of one grid differ by less."""
 
 _PHASES: Final = ("phase_a", "phase_b", "phase_c")
+
+
+class Agreement(NamedTuple):
+    """How one comparison came out, in base units."""
+
+    kind: Literal["sum", "product", "triangle", "voltages"]
+    what: str
+    """The quantity or the phase."""
+
+    amount: float
+    """What the meter says; of voltages the highest."""
+
+    made: float
+    """What the other values make; of voltages the lowest."""
+
+    holds: bool
 
 
 class _Sum(NamedTuple):
@@ -76,16 +92,16 @@ class CrossChecks:
 
     def find(self, values: Sequence[Value]) -> list[str]:
         """One sentence for each disagreement; values that are missing are not compared."""
-        found: list[str] = []
-        for check in self._sums:
-            _check_sum(check, values, found)
-        for product in self._products:
-            _check_product(product, values, found)
-        for triangle in self._triangles:
-            _check_triangle(triangle, values, found)
+        return [_sentence(found) for found in self.compare(values) if not found.holds]
+
+    def compare(self, values: Sequence[Value]) -> list[Agreement]:
+        """Every comparison whose values are all there, agreement or not."""
+        found: list[Agreement | None] = [_compare_sum(check, values) for check in self._sums]
+        found += [_compare_product(product, values) for product in self._products]
+        found += [_compare_triangle(triangle, values) for triangle in self._triangles]
         if self._voltages:
-            _check_voltages([values[place] for place in self._voltages], found)
-        return found
+            found.append(_compare_voltages([values[place] for place in self._voltages]))
+        return [agreement for agreement in found if agreement is not None]
 
 
 class _Known(NamedTuple):
@@ -150,56 +166,70 @@ def _triangles(known: dict[str, _Known]) -> list[_Triangle]:
     return found
 
 
-def _check_sum(check: _Sum, values: Sequence[Value], found: list[str]) -> None:
+def _compare_sum(check: _Sum, values: Sequence[Value]) -> Agreement | None:
     total = values[check.total]
     if total is None:
-        return
+        return None
     amount = total * check.factors[0]  # type: ignore[operator]
     whole = size = 0.0
     for place, factor in zip(check.parts, check.factors[1:], strict=True):
         value = values[place]
         if value is None:
-            return
+            return None
         part = value * factor  # type: ignore[operator]
         whole += part
         size += abs(part)
-    if abs(amount - whole) > _SHARE * size + check.slack + 1e-9:
-        found.append(f"{check.what}: the total is {amount:.6g}, the phases make {whole:.6g}")
+    holds = abs(amount - whole) <= _SHARE * size + check.slack + 1e-9
+    return Agreement("sum", check.what, amount, whole, holds)
 
 
-def _check_product(check: _Product, values: Sequence[Value], found: list[str]) -> None:
+def _compare_product(check: _Product, values: Sequence[Value]) -> Agreement | None:
     picked = [values[place] for place in check.places]
     if None in picked:
-        return
+        return None
     p, u, i, f = (
         abs(value * factor)  # type: ignore[operator]
         for value, factor in zip(picked, check.factors, strict=True)
     )
     if f > 1.0:
-        return  # a four-quadrant form of the power factor
+        return None  # a four-quadrant form of the power factor
     dp, du, di, df = check.resolution
     slack = _SHARE * u * i + dp + du * i * f + di * u * f + df * u * i
-    if abs(p - u * i * f) > slack + 1e-9:
-        found.append(f"{check.what}: P is {p:.6g} W, U*I*pf makes {u * i * f:.6g} W")
+    made = u * i * f
+    return Agreement("product", check.what, p, made, abs(p - made) <= slack + 1e-9)
 
 
-def _check_triangle(check: _Triangle, values: Sequence[Value], found: list[str]) -> None:
+def _compare_triangle(check: _Triangle, values: Sequence[Value]) -> Agreement | None:
     p, q, s = (values[place] for place in check.places)
     if p is None or q is None or s is None:
-        return
+        return None
     fp, fq, fs = check.factors
     made = hypot(p * fp, q * fq)  # type: ignore[operator]
     amount = abs(s * fs)  # type: ignore[operator]
     slack = check.slack + 1e-9
-    if made > amount * (1 + _SHARE) + slack or made * _DISTORTION + slack < amount:
-        found.append(f"{check.what}: S is {amount:.6g} VA, P and Q make {made:.6g} VA")
+    holds = made <= amount * (1 + _SHARE) + slack and made * _DISTORTION + slack >= amount
+    return Agreement("triangle", check.what, amount, made, holds)
 
 
-def _check_voltages(voltages: Sequence[Value], found: list[str]) -> None:
+def _compare_voltages(voltages: Sequence[Value]) -> Agreement | None:
     amounts = [float(v) for v in voltages if v is not None]  # never text
     if len(amounts) < len(_PHASES):
-        return
+        return None
     highest, lowest = max(amounts), min(amounts)
-    if highest - lowest > _VOLTAGE_SHARE * highest:
-        shown = ", ".join(f"{amount:.5g}" for amount in amounts)
-        found.append(f"the three voltages are far apart: {shown}")
+    holds = highest - lowest <= _VOLTAGE_SHARE * highest
+    shown = ", ".join(f"{amount:.5g}" for amount in amounts) if not holds else ""
+    return Agreement("voltages", shown, highest, lowest, holds)
+
+
+def _sentence(found: Agreement) -> str:
+    match found.kind:
+        case "sum":
+            return (
+                f"{found.what}: the total is {found.amount:.6g}, the phases make {found.made:.6g}"
+            )
+        case "product":
+            return f"{found.what}: P is {found.amount:.6g} W, U*I*pf makes {found.made:.6g} W"
+        case "triangle":
+            return f"{found.what}: S is {found.amount:.6g} VA, P and Q make {found.made:.6g} VA"
+        case "voltages":
+            return f"the three voltages are far apart: {found.what}"

@@ -100,7 +100,7 @@ class CounterGuard:
             value = values[place]
             if value is None:
                 continue
-            amount = value * direction  # type: ignore[operator]
+            amount: float = value * direction  # type: ignore[assignment]
             if 0 <= amount - last[index] <= growth_per_s * (now - at[index]) + slack:
                 last[index] = amount
                 at[index] = now

@@ -1,30 +1,33 @@
-"""Read a meter: plan once, then ask, decode and report as often as wanted."""
+"""Read a meter: plan once, then ask, decode, check and report as often as wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from energymeter.client import UnitClient
 from energymeter.clock import Clock, SystemClock
-from energymeter.errors import (
-    DecodeError,
-    LinkError,
-    MeterError,
-    RequestTimeout,
-)
-from energymeter.planner import Block, plan_reads
+from energymeter.codec import ReadRequest
+from energymeter.codec.codes import READ_FUNCTIONS
+from energymeter.errors import DecodeError, LinkError, MeterError, RequestTimeout
+from energymeter.planner import Block
 from energymeter.profiles import Point, Profile
-from energymeter.reader.decoder import BlockDecoder
+from energymeter.reader.checks import ValueChecks
 from energymeter.reader.dependent import Ratios, Rescaler, with_sources
+from energymeter.reader.experience import Experience
+from energymeter.reader.memory import Memory
 from energymeter.reader.order import OrderFinding, find_order
-from energymeter.reader.reading import Failure, Quality, ReadReport, Value
+from energymeter.reader.quality import Rating
+from energymeter.reader.reading import Event, Failure, Quality, ReadReport, Value
 from energymeter.values import Order, WireOrder
 
 __all__ = ["MeterReader"]
 
 _MAX_TIMEOUTS: Final = 2
 """Reads without an answer after which the rest of the poll is not tried any more."""
+
+Answers = Sequence[bytes | None]
 
 
 class MeterReader:
@@ -39,6 +42,13 @@ class MeterReader:
         find_word_order: Likewise for the order of words.
         ratios: Ratios of current (`ct`) and voltage (`pt`) transformers, such as 20 for 100/5,
             for meters that give secondary values.
+        rating: What the circuit can carry: narrows what is believed. None: as the profile says.
+        learn: Find out what of a refused read is refused, and read the rest.
+        self_check: Compare a block with single reads at first contact.
+        cross_check_s: Seconds between two looks whether the values go together, for the
+            warnings of a report; 0: at each reading, None: never.
+        hold_s: For so long the last good value stands in, stale, for one that was not read.
+        memory: Where what is learned is kept; None: with the reader.
         clock: Where the time of a report comes from.
 
     Raises:
@@ -55,21 +65,46 @@ class MeterReader:
         find_byte_order: bool = False,
         find_word_order: bool = False,
         ratios: Ratios | None = None,
+        rating: Rating | None = None,
+        learn: bool = True,
+        self_check: bool = True,
+        cross_check_s: float | None = 60.0,
+        hold_s: float = 0.0,
+        memory: Memory | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.profile = profile
         if points is not None:
             points = with_sources(points, profile.readable_points)
-        self.blocks: tuple[Block, ...] = plan_reads(profile, points, max_words=max_words)
-        self.points: tuple[Point, ...] = tuple(p for block in self.blocks for p in block.points)
-        self._rescaler = Rescaler(self.points, ratios or {})
         self.order_finding: OrderFinding | None = None
         """What was found out about the order, after the first reading that had values."""
         self._unit = unit
         self._clock = clock if clock is not None else SystemClock()
         self._find = (find_byte_order, find_word_order)
         self._is_order_open = find_byte_order or find_word_order
-        self._decoders = tuple(BlockDecoder(block, profile.order_of) for block in self.blocks)
+        self._experience = Experience(
+            profile,
+            points,
+            max_words=max_words,
+            learn=learn,
+            self_check=self_check,
+            memory=memory,
+        )
+        self.points: tuple[Point, ...] = self._experience.points
+        """In the order of a report's values; it never changes."""
+        self._rescaler = Rescaler(self.points, ratios or {})
+        self._checks = ValueChecks(
+            self.points, rating=rating, ratios=ratios or {}, cross_check_s=cross_check_s
+        )
+        epoch_s = self._clock.now().timestamp()
+        self._checks.restore(self._experience.counts, self._clock.monotonic(), epoch_s)
+        self._hold_s = hold_s
+        self._last: ReadReport | None = None
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The reads of a poll, as planned now."""
+        return self._experience.blocks
 
     async def read(self) -> ReadReport:
         """Read all points once.
@@ -79,36 +114,63 @@ class MeterReader:
         link or repeated silence the rest is not tried.
         """
         time = self._clock.now()
+        now = self._clock.monotonic()
         failures: list[Failure] = []
-        answers = await self._ask(failures)
+        events: list[Event] = []
+        experience = self._experience
+        if experience.wants_plan:
+            experience.replan()
+        answers: Answers = await self._ask(failures)
+        if failures or now >= experience.due:
+            answers = await experience.attend(
+                self._read,
+                answers,
+                failures=failures,
+                events=events,
+                now=now,
+                epoch_s=time.timestamp(),
+                is_order_known=not self._is_order_open,
+            )
         if self._is_order_open:
             self._settle_order(answers)
-        values: list[Value] = []
-        qualities: list[Quality] = []
-        for decoder, answer in zip(self._decoders, answers, strict=True):
-            if answer is not None:
-                try:
-                    block_values, block_qualities = decoder.decode(answer)
-                except DecodeError as error:
-                    failures.append(Failure(decoder.block, error))
-                else:
-                    values += block_values
-                    qualities += block_qualities
-                    continue
-            count = len(decoder.block.points)
-            values += (None,) * count
-            qualities += (Quality.NOT_READ,) * count
-        if not self._rescaler.is_idle:
-            self._rescaler.apply(values, qualities)
-        return ReadReport(
-            time=time, points=self.points, values=values, qualities=qualities, failures=failures
+        values, qualities = self._decode(answers, failures)
+        reasons: dict[int, str] = dict(experience.refused) if experience.refused else {}
+        warnings: Sequence[str] = ()
+        if not self._is_order_open:
+            await self._checks.apply(
+                values, qualities, reasons, events, now, lambda places: self._again(answers, places)
+            )
+            warnings = self._checks.warnings(values, now)
+        if now >= experience.save_at:
+            experience.save(self._checks.counts(now, time.timestamp()), now)
+        report = ReadReport(
+            time=time,
+            points=self.points,
+            values=values,
+            qualities=qualities,
+            failures=failures,
+            events=events,
+            warnings=warnings,
+            reasons=reasons,
+        )
+        return report if self._hold_s <= 0 else self._held(report)
+
+    def remember(self) -> None:
+        """Write what was learned to the memory now; a reader does so now and then by itself."""
+        now = self._clock.monotonic()
+        epoch_s = self._clock.now().timestamp()
+        self._experience.save(self._checks.counts(now, epoch_s), now)
+
+    async def _read(self, block: Block) -> bytes:
+        return await self._unit.read(
+            ReadRequest(READ_FUNCTIONS[block.table], block.address, block.count)
         )
 
     async def _ask(self, failures: list[Failure]) -> list[bytes | None]:
         answers: list[bytes | None] = []
         timeouts = 0
         given_up: MeterError | None = None
-        for decoder in self._decoders:
+        for decoder in self._experience.decoders:
             if given_up is not None:
                 failures.append(Failure(decoder.block, given_up))
                 answers.append(None)
@@ -123,11 +185,80 @@ class MeterReader:
                     given_up = error
         return answers
 
-    def _settle_order(self, answers: Sequence[bytes | None]) -> None:
+    def _decode(
+        self, answers: Answers, failures: list[Failure]
+    ) -> tuple[list[Value], list[Quality]]:
+        values: list[Value] = []
+        qualities: list[Quality] = []
+        for decoder, answer in zip(self._experience.decoders, answers, strict=True):
+            if answer is not None:
+                try:
+                    block_values, block_qualities = decoder.decode(answer)
+                except DecodeError as error:
+                    failures.append(Failure(decoder.block, error))
+                else:
+                    values += block_values
+                    qualities += block_qualities
+                    continue
+            count = len(decoder.block.points)
+            values += (None,) * count
+            qualities += (Quality.NOT_READ,) * count
+        places = self._experience.places
+        if places is not None:
+            # Some points are not asked for any more, or not in the order of the report.
+            some, values = values, [None] * len(self.points)
+            some_qualities, qualities = qualities, [Quality.NOT_AVAILABLE] * len(self.points)
+            for place, value, quality in zip(places, some, some_qualities, strict=True):
+                values[place], qualities[place] = value, quality
+        if not self._rescaler.is_idle:
+            self._rescaler.apply(values, qualities)
+        return values, qualities
+
+    async def _again(self, answers: Answers, places: Sequence[int]) -> Sequence[Value]:
+        """All values, those at `places` read once more; None where that failed."""
+        wanted = {self.points[place] for place in places}
+        renewed = list(answers)
+        for index, decoder in enumerate(self._experience.decoders):
+            if wanted.intersection(decoder.block.points):
+                try:
+                    renewed[index] = await self._unit.read(decoder.request)
+                except MeterError:
+                    renewed[index] = None
+        return self._decode(renewed, [])[0]
+
+    def _held(self, report: ReadReport) -> ReadReport:
+        """The report with the last good values in the place of those that were not read."""
+        last, self._last = self._last, report
+        if last is None or Quality.NOT_READ not in report.qualities:
+            return report
+        values, qualities, times = list(report.values), list(report.qualities), {}
+        reasons = {}
+        oldest = report.time - timedelta(seconds=self._hold_s)
+        for place, quality in enumerate(report.qualities):
+            is_held = last.qualities[place] in (Quality.GOOD, Quality.STALE)
+            if quality is Quality.NOT_READ and is_held and last.time_at(place) >= oldest:
+                values[place], qualities[place] = last.values[place], Quality.STALE
+                times[place] = last.time_at(place)
+            if quality is not Quality.GOOD:
+                reasons[place] = report.reason(self.points[place].name)
+        self._last = ReadReport(
+            time=report.time,
+            points=self.points,
+            values=values,
+            qualities=qualities,
+            failures=report.failures,
+            events=report.events,
+            warnings=report.warnings,
+            reasons=reasons,
+            times=times,
+        )
+        return self._last
+
+    def _settle_order(self, answers: Answers) -> None:
         """Choose the order that makes most sense of what was read, and keep it."""
         read = [
             (decoder.block, answer)
-            for decoder, answer in zip(self._decoders, answers, strict=True)
+            for decoder, answer in zip(self._experience.decoders, answers, strict=True)
             if answer is not None and not decoder.block.table.is_bits
         ]
         if not read:
@@ -147,4 +278,4 @@ class MeterReader:
                 point.byte_order or finding.order.byte, point.word_order or finding.order.word
             )
 
-        self._decoders = tuple(BlockDecoder(block, order_of) for block in self.blocks)
+        self._experience.set_order(order_of)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, Self, cast
@@ -111,7 +112,9 @@ class ModbusServer:
             raise
         except (OSError, UnicodeError) as error:
             self.cut()
-            reason = getattr(error, "strerror", None) or error
+            # The loop's own text repeats the address; the system's says why.
+            code = getattr(error, "errno", None)
+            reason = os.strerror(code) if code and code > 0 else error
             msg = f"cannot listen on {self.host} port {self._wanted_port}: {reason}"
             raise ConfigError(msg) from error
         self._sweeper = loop.call_later(_SWEEP_S, self._look_for_idle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -46,7 +47,8 @@ class SimulatedFleet:
         clock: Moves the values.
 
     Raises:
-        ConfigError: The ports would go beyond 65535, or the state is of other meters.
+        ConfigError: The count or the speed cannot be, the ports would go beyond 65535, or the
+            state is of other meters.
     """
 
     def __init__(  # noqa: PLR0913 - all keyword-only, each a decision of the user
@@ -62,15 +64,18 @@ class SimulatedFleet:
         state_path: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if count < 1:
+            msg = f"{count} meters are not possible, use 1 or more"
+            raise ConfigError(msg)
+        if not (math.isfinite(speed) and speed > 0):
+            msg = f"a speed of {speed:g} is not possible, use more than 0"
+            raise ConfigError(msg)
         if port + count - 1 > 65535:
             msg = f"{count} meters from port {port} need ports beyond 65535"
             raise ConfigError(msg)
         self.profile = profile
         self._clock = clock if clock is not None else SystemClock()
         self._speed = speed
-        if profile.kind == "heat":
-            msg = f"{profile.name}: heat meters cannot be simulated yet"
-            raise ConfigError(msg)
         self._physics = create_physics(profile.kind, count, seed)
         self._state_file = None
         if state_path is not None:
@@ -113,6 +118,9 @@ class SimulatedFleet:
             ConfigError: A port cannot be listened on; none is left open then.
         """
         try:
+            if self._state_file is not None:
+                # A file that cannot be written shows now, not after the first day.
+                self._state_file.save(self._physics.state())
             for server in self.servers:
                 await server.start()
         except BaseException:
@@ -127,7 +135,7 @@ class SimulatedFleet:
             if ticker is not None:
                 ticker.cancel()
                 if self._state_file is not None:
-                    self._state_file.save(self._physics)
+                    self._state_file.save(self._physics.state())
                 await asyncio.wait([ticker])
         finally:
             await self._close_servers()
@@ -149,7 +157,8 @@ class SimulatedFleet:
             await self._clock.sleep_until(due)
             await self.tick(_TICK_S * self._speed)
             if self._state_file is not None and due >= save_at:
-                self._state_file.save(self._physics)
+                # Many meters make a long text: clients are served meanwhile.
+                await asyncio.to_thread(self._state_file.save, self._physics.state())
                 save_at = due + _SAVE_S
 
     async def _close_servers(self) -> None:

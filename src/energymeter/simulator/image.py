@@ -63,6 +63,8 @@ class ImageMaker:
         }
         self.sources = frozenset(recipe.source for recipe in self._recipes.values())
         """Names of the state that are used."""
+        self.counters = frozenset(r.source for r in self._recipes.values() if r.is_counter)
+        """Those of them that a reset sets to zero."""
         self.without_source = tuple(
             point.name
             for point in profile.readable_points

@@ -91,7 +91,12 @@ class SimulatedMeter:
                 self.is_online = bool(value)
             elif value:
                 self._on_reset()
-                self._shown = self._state()
+                fresh = self._state()
+                # What stands still stands still, but the client sees its reset.
+                self._shown = {
+                    **self._shown,
+                    **{name: fresh[name] for name in self._maker.counters},
+                }
         self.show()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,13 @@ class StateFile:
             raise ConfigError(msg) from error
         return True
 
-    def save(self, physics: Physics) -> None:
+    def save(self, state: Mapping[str, Any]) -> None:
         """Write the file, whole or not at all.
 
         Raises:
             ConfigError: It cannot be written.
         """
-        text = json.dumps({"meters": self._identity, "state": physics.state()})
+        text = json.dumps({"meters": self._identity, "state": state})
         partial = self.path.with_name(self.path.name + ".partial")
         try:
             partial.write_text(text, "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from typing import Protocol
 
@@ -41,7 +42,7 @@ def parse_host_port(text: str, default_port: int) -> tuple[str, int]:
     Raises:
         EndpointError: There is no host, or the port is no number in 1..65535.
     """
-    host, port = text.strip(), ""
+    host, port = text.strip().removeprefix("tcp://"), ""
     if host.startswith("["):
         host, bracket, rest = host[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -53,6 +54,9 @@ def parse_host_port(text: str, default_port: int) -> tuple[str, int]:
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
         port = port or "empty"
+    elif ":" in host and not _is_ipv6(host):
+        msg = f"address {text!r} is neither HOST:PORT nor an IPv6 address"
+        raise EndpointError(msg)
     if not host or any(character.isspace() or character == "/" for character in host):
         msg = f"address {text!r} has no host name, write HOST or HOST:PORT"
         raise EndpointError(msg)
@@ -62,3 +66,11 @@ def parse_host_port(text: str, default_port: int) -> tuple[str, int]:
         msg = f"address {text!r}: the port is {port!r}, use a number from 1 to 65535"
         raise EndpointError(msg)
     return host, check_port(int(port))
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True

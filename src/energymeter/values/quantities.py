@@ -58,8 +58,8 @@ class Quantity(NamedTuple):
 
 
 def _energy(name: str, unit: str, *, is_signed: bool = False) -> Quantity:
-    low, sign = (-1e15, Sign.FREE) if is_signed else (0.0, Sign.NONE)
-    return Quantity(name, unit, low, 1e15, True, (1, 1e12), sign, _LARGEST_SITE / 3600)
+    low, sign = (-1e16, Sign.FREE) if is_signed else (0.0, Sign.NONE)
+    return Quantity(name, unit, low, 1e16, True, (1, 1e12), sign, _LARGEST_SITE / 3600)
 
 
 def _power(name: str, unit: str, sign: Sign) -> Quantity:
@@ -122,7 +122,7 @@ _MEASURED: Final = (
     _energy("active_energy_received", "Wh"),
     _energy("active_energy_total_resettable", "Wh", is_signed=True),
     *(
-        Quantity(name, "Wh", -1e15, 1e15, typical=(1, 1e12), sign=Sign.IMPORT)
+        Quantity(name, "Wh", -1e16, 1e16, typical=(1, 1e12), sign=Sign.IMPORT)
         for name in ("active_energy_net", "active_energy_net_nonresettable")
     ),
     _energy("reactive_energy", "varh", is_signed=True),

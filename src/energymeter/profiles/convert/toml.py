@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from energymeter.codec.codes import Table
 from energymeter.profiles.model import Profile
 
-__all__ = ["to_toml"]
+__all__ = ["to_toml", "value_text"]
 
 _ALWAYS: Final = ("vendor", "model", "kind", "phases")
 _MAP: Final = ("byte_order", "word_order", "tables", "max_read_words", "even_reads", "gaps")
@@ -34,10 +34,14 @@ def to_toml(profile: Profile) -> str:
         if key == first_of_map or (first_of_map is None and _is_parts(value)):
             first_of_map = key
             lines.append("")
-        lines.append(f"{key} = {_list_of(value) if isinstance(value, list) else _value(value)}")
-    lines += ["", "points = [", *(f"  {_value(point)}," for point in points), "]"]
+        lines.append(f"{key} = {_list_of(value) if isinstance(value, list) else value_text(value)}")
+    lines += ["", "points = [", *(f"  {value_text(point)}," for point in points), "]"]
     for key, table in tables.items():
-        lines += ["", f"[{key}]", *(f"{name} = {_value(value)}" for name, value in table.items())]
+        lines += [
+            "",
+            f"[{key}]",
+            *(f"{name} = {value_text(value)}" for name, value in table.items()),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -86,16 +90,17 @@ def _is_parts(value: Any) -> bool:  # noqa: ANN401 - any plain value
 
 def _list_of(items: list[Any]) -> str:
     """On one line where it fits and holds one item, or none of any length."""
-    line = _value(items)
+    line = value_text(items)
     is_short = len(line) < _LINE - 20
     if (len(items) == 1 and (is_short or not _is_parts(items))) or (
-        is_short and not _is_parts(items) and all(len(_value(item)) < 20 for item in items)
+        is_short and not _is_parts(items) and all(len(value_text(item)) < 20 for item in items)
     ):
         return line
-    return "\n".join(["[", *(f"  {_value(item)}," for item in items), "]"])
+    return "\n".join(["[", *(f"  {value_text(item)}," for item in items), "]"])
 
 
-def _value(value: Any) -> str:  # noqa: ANN401 - any plain value
+def value_text(value: Any) -> str:  # noqa: ANN401 - any plain value
+    """A value as TOML writes it, tables inline."""
     match value:
         case bool():
             return str(value).lower()
@@ -108,11 +113,11 @@ def _value(value: Any) -> str:  # noqa: ANN401 - any plain value
         case Mapping():
             return f"{{ {', '.join(_pairs(value))} }}"
         case _:
-            return f"[{', '.join(_value(item) for item in value)}]"
+            return f"[{', '.join(value_text(item) for item in value)}]"
 
 
 def _pairs(table: Mapping[Any, Any]) -> Iterable[str]:
-    return (f"{key} = {_value(value)}" for key, value in table.items())
+    return (f"{key} = {value_text(value)}" for key, value in table.items())
 
 
 def _number(number: Decimal) -> str:

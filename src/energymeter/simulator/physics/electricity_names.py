@@ -113,7 +113,6 @@ def _voltage_recipes() -> _Recipes:
         **_phases("thd_voltage", lambda moment: moment.voltage_distortion),
         **_lines("thd_voltage", lambda moment: moment.line_distortion),
         "thd_voltage_average": _mean(lambda moment: moment.voltage_distortion),
-        "thd_voltage_ll_average": _mean(lambda moment: moment.line_distortion),
         "angle_voltage_ab": lambda moment: moment.voltage_angle(1, -120.0),
         "angle_voltage_ac": lambda moment: moment.voltage_angle(2, 120.0),
         "frequency": lambda moment: moment.frequency(),
@@ -138,6 +137,13 @@ def _partial(moment: Moment, direction: int) -> Floats:
     return partial
 
 
+_SINCE_RESET: tuple[tuple[_View, str, tuple[str, ...]], ...] = (
+    (_partial, "partial", DIRECTIONS[:4]),
+    (_partial, "resettable", (*DIRECTIONS[:2], "active_energy_total")),
+    (_kept, "nonresettable", (*DIRECTIONS[:2], "active_energy_net")),
+)
+
+
 def _part(view: _View, direction: int, part: str) -> _Block:
     """Combine an import (at `direction`) and the export after it as `part` says."""
     if part == "import":
@@ -152,17 +158,20 @@ def _part(view: _View, direction: int, part: str) -> _Block:
 def _energy_recipes() -> _Recipes:
     recipes: _Recipes = {}
     for row, power in enumerate(_POWERS):
-        for part in ("import", "export", "net", "total"):
+        for part in ("import", "export", "total"):
             name = f"{power}_energy_{part}"
-            plain = name.removesuffix("_total")
             whole = _part(_shown(None), 2 * row, part)
-            recipes |= _phases(plain, whole)
-            recipes[f"{plain}_total"] = _sum(whole)
+            recipes |= _phases(name.removesuffix("_total"), whole)
+            recipes[name if part == "total" else f"{name}_total"] = _sum(whole)
             for tariff in TARIFFS:
                 recipes[f"{name}_tariff_{tariff}"] = _sum(_part(_shown(tariff), 2 * row, part))
-            since_reset = _sum(_part(_partial, 2 * row, part))
-            recipes[f"{name}_partial"] = recipes[f"{name}_resettable"] = since_reset
-            recipes[f"{name}_nonresettable"] = _sum(_part(_kept, 2 * row, part))
+    net = _part(_shown(None), 0, "net")
+    recipes |= {**_phases("active_energy_net", net), "active_energy_net_total": _sum(net)}
+    for view, suffix, names in _SINCE_RESET:
+        for name in names:
+            stem, _, part = name.rpartition("_")
+            row = _POWERS.index(stem.removesuffix("_energy"))
+            recipes[f"{name}_{suffix}"] = _sum(_part(view, 2 * row, part))
     return recipes
 
 
@@ -203,13 +212,13 @@ def _with_aliases(recipes: _Recipes) -> _Recipes:
         second[f"power_factor_total_{meter}"] = recipes["power_factor_total"]
         for direction in DIRECTIONS:
             second[f"{direction}_{meter}"] = recipes[f"{direction}_total"]
-    for power in _POWERS:
+    for power in _POWERS[:2]:
         for alias, direction in _ALIASES.items():
-            whole = recipes[f"{power}_energy_{direction}_total"]
-            second[f"{power}_energy_{alias}"] = whole
+            second[f"{power}_energy_{alias}"] = recipes[f"{power}_energy_{direction}_total"]
+    for power in _POWERS:
         for phase in PHASE_NAMES:
-            whole = recipes[f"{power}_energy_phase_{phase}"]
-            second[f"{power}_energy_total_phase_{phase}"] = whole
+            both = recipes[f"{power}_energy_phase_{phase}"]
+            second[f"{power}_energy_total_phase_{phase}"] = both
     return {**recipes, **second}
 
 

@@ -159,7 +159,7 @@ class Moment:
 
     def constant(self, value: float) -> Floats:
         """The same number for every meter."""
-        return np.full(self.powers.outage.shape, value)
+        return np.full(self.powers.outage.shape, float(value))
 
     def energy(self, direction: int, tariff: int | None = None) -> Floats:
         """Counter of each phase in whole quanta, of one tariff or of all together."""

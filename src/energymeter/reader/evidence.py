@@ -1,0 +1,294 @@
+"""The one judge of plausibility: how far values speak for the way they were read.
+
+AUTO, `find` and `scan` ask the same question of different candidates: are these the numbers of
+an energy meter? Weights are logarithms of how much likelier the value is for a right reading
+than for a wrong one, so they add up: a frequency of 50.02 Hz from 32 random bits is a chance of
+one in five hundred, a power of 1000 W one in ten. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from energymeter.profiles import Point
+from energymeter.reader.crosscheck import CrossChecks
+from energymeter.reader.laws import laws_of
+from energymeter.reader.reading import Value
+from energymeter.values import DataType, Encoding, Quantity, quantity_of, unit_factor
+
+__all__ = ["Clue", "Judge", "Verdict"]
+
+_MOST: Final = 5.0
+"""No single value says more than this, for or against."""
+
+_RARE: Final = math.log(0.05)
+"""A right reading gives an untypical value, one in twenty."""
+
+_FLOAT_EXPONENTS: Final = {DataType.FLOAT32: 256, DataType.FLOAT64: 2048}
+_LARGE_ENERGY: Final = 1e10
+"""Wh: more than a large building uses in ten years; possible, but not likely."""
+
+_ENERGIES: Final = ("Wh", "varh", "VAh")
+_NEVER_ZERO: Final = ("voltage", "voltage_ll", "frequency")
+_SHOWN: Final = ("voltage", "frequency")
+_ZERO: Final = -2.5
+"""A voltage or a frequency of zero where the meter itself is alive."""
+
+_ALIKE: Final = 3.0
+_HOLDS: Final = 3.0
+_BROKEN: Final = -1.5
+_CLOSE: Final = 0.06
+"""Phases of one grid are usually nearer to each other than this."""
+
+
+class Clue(NamedTuple):
+    """Something that speaks for a reading (positive) or against it."""
+
+    weight: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the values of one reading are worth."""
+
+    score: float
+    plausible: int
+    """Values that do not speak against it."""
+
+    clues: tuple[Clue, ...]
+    """The strongest first."""
+
+    examples: tuple[str, ...]
+    """Up to three values that everybody can judge."""
+
+
+class _Scale(NamedTuple):
+    """What is expected of one point."""
+
+    low: float
+    high: float
+    """Outside of these it cannot be true."""
+
+    likely: tuple[float, float]
+    inside: float
+    outside: float
+    """Weights of a likely amount and of another one."""
+
+    large: float
+    """Amounts beyond are likely no more."""
+
+    zero: float
+    missing: float
+    is_float: bool
+
+    def weigh(self, value: float) -> float:
+        """The weight of an amount that is not zero."""
+        amount = abs(value)
+        if self.is_float and not 1e-12 < amount < 1e18:
+            return -_MOST  # the mark of a float in the wrong order
+        if not self.low <= value <= self.high:
+            return -_MOST
+        if not self.likely[0] <= amount <= self.likely[1]:
+            return self.outside
+        return self.inside if amount < self.large else min(self.inside, -0.5)
+
+
+class Judge:
+    """Judges values of these points; prepared once, asked for each candidate.
+
+    Args:
+        points: In the order of the values.
+    """
+
+    def __init__(self, points: Sequence[Point]) -> None:
+        self._points = tuple(points)
+        self._scales = tuple(_scale_of(point) for point in self._points)
+        self._checks = CrossChecks(self._points)
+        self._laws = laws_of(self._points)
+        self._exponents = frozenset(
+            point.scale_from.point for point in self._points if point.scale_from is not None
+        )
+        self._voltages = tuple(
+            place
+            for place, point in enumerate(self._points)
+            if (q := quantity_of(point.name)) is not None
+            and q.name == "voltage"
+            and "_phase_" in point.name
+        )
+
+    def judge(self, values: Sequence[Value], skipped: Container[int] = ()) -> Verdict:
+        """Weigh all values; those at the places `skipped` are not known and say nothing."""
+        values = [None if n in skipped else value for n, value in enumerate(values)]
+        score = 0.0
+        plausible = 0
+        clues: list[Clue] = []
+        examples: list[str] = []
+        for place, (point, value) in enumerate(zip(self._points, values, strict=True)):
+            weight = 0.0 if place in skipped else self._weigh(place, value)
+            score += weight
+            plausible += weight >= 0
+            if weight <= _RARE:
+                clues.append(Clue(weight, f"{point.name} would be {_shown(value, point)}"))
+            elif weight > 0 and len(examples) < 3:
+                quantity = quantity_of(point.name)
+                if quantity is not None and quantity.name in _SHOWN:
+                    examples.append(f"{point.name} {_shown(value, point)}")
+        relations = self._compare(values)
+        score += sum(clue.weight for clue in relations)
+        clues += relations
+        clues.sort(key=lambda clue: -abs(clue.weight))
+        return Verdict(score, plausible, tuple(clues), tuple(examples))
+
+    def _weigh(self, place: int, value: Value) -> float:
+        point = self._points[place]
+        if point.value is not None and value is not None:
+            return _weigh_constant(point, value)
+        if isinstance(value, str):
+            return _weigh_text(value)
+        scale = self._scales[place]
+        if value is None:
+            return 0.0 if scale is None else scale.missing
+        if point.name in self._exponents and point.type.is_integer:
+            return 1.0 if abs(value) <= 9 else -3.0
+        if value == 0 or scale is None:
+            return 0.0 if scale is None else scale.zero
+        return scale.weigh(value)
+
+    def _compare(self, values: Sequence[Value]) -> list[Clue]:
+        clues = []
+        clue = self._compare_voltages(values)
+        if clue is not None:
+            clues.append(clue)
+        for found in self._checks.compare(values):
+            if found.kind == "voltages" or (not found.amount and not found.made):
+                continue
+            clues.append(
+                Clue(
+                    _HOLDS if found.holds else _BROKEN,
+                    f"{found.what}: {_AMOUNTS[found.kind]} {found.amount:.5g}, "
+                    f"{_MADE[found.kind]} {found.made:.5g}",
+                )
+            )
+        for law in self._laws:
+            result = law.compare(values)
+            if result is None or not (result[0] or result[1]):
+                continue
+            said, made, holds = result
+            if holds or law.is_binding:
+                weight = _HOLDS if holds else _BROKEN
+                clues.append(Clue(weight, f"{law.what} is {said:.5g}, the others make {made:.5g}"))
+        return clues
+
+    def _compare_voltages(self, values: Sequence[Value]) -> Clue | None:
+        """The phases of one grid have nearly the same voltage."""
+        amounts = [
+            float(value)
+            for place in self._voltages
+            if isinstance(value := values[place], (int, float)) and value
+        ]
+        if len(amounts) < 2:
+            return None
+        spread = max(amounts) - min(amounts)
+        shown = ", ".join(f"{amount:.5g}" for amount in amounts[:3])
+        if min(amounts) > 0 and spread <= _CLOSE * max(amounts):
+            return Clue(_ALIKE, f"the voltages are alike: {shown} V")
+        if min(amounts) > 0 and spread <= 4 * _CLOSE * max(amounts):
+            return Clue(_ALIKE / 3, f"the voltages are not far apart: {shown} V")
+        return Clue(-_ALIKE, f"the voltages are far apart: {shown} V")
+
+
+_AMOUNTS: Final = {"sum": "the total is", "product": "P is", "triangle": "S is"}
+_MADE: Final = {
+    "sum": "the phases make",
+    "product": "U*I*pf makes",
+    "triangle": "P and Q make",
+}
+
+
+def _shown(value: Value, point: Point) -> str:
+    if value is None:
+        return "nothing"
+    number = repr(value) if isinstance(value, str) else f"{value:.5g}"
+    return f"{number} {point.unit}".rstrip()
+
+
+def _weigh_constant(point: Point, value: Value) -> float:
+    if isinstance(point.value, str):
+        return 4.0 if value == point.value.rstrip() else -1.0
+    if isinstance(value, str) or value is None:
+        return 0.0
+    is_same = math.isclose(value, point.exact_scale.to_value(point.value or 0), rel_tol=1e-9)
+    if not point.value:
+        return 0.0 if is_same else -0.5
+    return 3.0 if is_same else -1.0
+
+
+def _weigh_text(text: str) -> float:
+    if not text:
+        return 0.0
+    return 1.5 if text.isascii() and text.isprintable() else -3.0
+
+
+def _scale_of(point: Point) -> _Scale | None:
+    """None where there is no number."""
+    quantity = quantity_of(point.name)
+    if point.type in (DataType.STRING, DataType.BOOL) or point.encoding is Encoding.ASCII_FLOAT:
+        return None
+    is_float = point.type.is_float
+    if quantity is None or quantity.is_setting:
+        return _Scale(
+            low=-math.inf,
+            high=math.inf,
+            likely=(0.0, 1e9),
+            inside=0.1,
+            outside=-0.5,
+            large=math.inf,
+            zero=0.0,
+            missing=0.0,
+            is_float=is_float,
+        )
+    factor = unit_factor(point.unit, quantity.unit)
+    # The unit is not told (or unknown): judge by size with a thousandfold allowance.
+    slack = 1e3 if factor is None else 1.0
+    factor = factor or 1.0
+    low, high = quantity.low * slack / factor, quantity.high * slack / factor
+    if point.counts_down:
+        low, high = -high, -low
+    typical = quantity.typical or (0.0, math.inf)
+    likely = (typical[0] / slack / factor, typical[1] * slack / factor)
+    inside, outside = _weights(point, quantity, likely)
+    return _Scale(
+        low=low,
+        high=high,
+        likely=likely,
+        inside=inside,
+        outside=outside,
+        large=_LARGE_ENERGY * slack / factor if quantity.unit in _ENERGIES else math.inf,
+        zero=_ZERO if quantity.name in _NEVER_ZERO else 0.0,
+        # Meters answer NaN for what they lack; a wrong order hardly ever makes one of a number.
+        missing=2.5 if is_float else 1.0,
+        is_float=is_float,
+    )
+
+
+def _weights(point: Point, quantity: Quantity, likely: tuple[float, float]) -> tuple[float, float]:
+    """What a likely and an unlikely amount are worth, from how often chance hits the range."""
+    least, most = likely
+    if quantity.typical is None:
+        return 0.0, 0.0
+    if point.type.is_float:
+        chance = math.log2(most / least) / _FLOAT_EXPONENTS[point.type]
+        if quantity.low >= 0:
+            chance /= 2
+    else:
+        bits = 16 * point.type.words
+        scale = abs(float(point.scale))
+        first = max(1.0, least / scale)
+        last = min(2.0**bits, max(most / scale, 2 * first))
+        chance = max(math.log2(last / first), 0.1) / bits if last > first else 1.0
+    chance = min(chance, 0.95)
+    return min(_MOST, -math.log(chance)), max(_RARE, math.log(0.05 / (1 - chance)))

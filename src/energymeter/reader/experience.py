@@ -1,0 +1,261 @@
+"""The reads of one meter as they stand now, and what makes them change.
+
+Nearly always a reader only asks what is planned. When a read is refused, when something learned
+is due for a trial, or at first contact, `attend` looks after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Final
+
+from energymeter.errors import ConfigError, MeterError
+from energymeter.planner import Block
+from energymeter.profiles import Point, Profile
+from energymeter.reader.asking import Asker, is_refusal
+from energymeter.reader.decoder import BlockDecoder
+from energymeter.reader.examine import Examiner, Piece
+from energymeter.reader.learning import Learner
+from energymeter.reader.memory import Knowledge, Memory, SavedCount, Spacing
+from energymeter.reader.reading import Event, EventKind, Failure
+from energymeter.reader.selfcheck import find_shift
+from energymeter.values import WireOrder
+
+__all__ = ["Experience"]
+
+_SAVE_S: Final = 300.0
+"""Seconds between two savings of the counters; what is learned is saved at once."""
+
+_PATIENCE_S: Final = 600.0
+"""Pause after an examination in which the meter answered nothing at all."""
+
+_CHECK_TRIES: Final = 10
+"""Readings at which a self-check without a result is tried again."""
+
+
+class Experience:
+    """Planned reads of one meter, changed by what it answers.
+
+    Args:
+        profile: What the meter is.
+        points: Which of its points are read; None: all.
+        max_words: Longest read wanted.
+        learn: Whether refused reads are examined.
+        self_check: Whether blocks are compared with single reads at first contact.
+        memory: Where what is learned is kept.
+
+    Raises:
+        ConfigError: A point alone is longer than the longest read.
+    """
+
+    def __init__(  # noqa: PLR0913 - handed on by the reader
+        self,
+        profile: Profile,
+        points: Sequence[Point] | None,
+        *,
+        max_words: int | None,
+        learn: bool,
+        self_check: bool,
+        memory: Memory | None,
+    ) -> None:
+        knowledge = (memory.load() if memory is not None else None) or Knowledge()
+        self._knowledge = knowledge
+        self._memory = memory
+        self._learner = Learner(profile, points, max_words=max_words, knowledge=knowledge)
+        self._is_learning = learn
+        self._is_checking = self_check
+        self._tries_left = _CHECK_TRIES if self_check and not knowledge.is_checked else 0
+        self._examine_at = -inf
+        self._order_of: Callable[[Point], WireOrder] = profile.order_of
+        self.points: tuple[Point, ...] = self._learner.all_points()
+        """In the order of a report."""
+        self.counts: dict[str, SavedCount] = dict(knowledge.counts)
+        """Counters as they were remembered at the start."""
+        self.due = -inf
+        """When `attend` has something to do, refused reads apart; seconds as `now`."""
+        self.save_at = -inf if memory is not None else inf
+        """When to call `save`."""
+        self.refused: Mapping[int, str] = {}
+        """Places of the points that the meter has not, and what it answered."""
+        self.places: tuple[int, ...] | None = None
+        """Place of each planned point in a report; None: they are the same, in order."""
+        self.blocks: tuple[Block, ...] = ()
+        self.decoders: tuple[BlockDecoder, ...] = ()
+        self.wants_plan = False
+        """Whether to call `replan` before the next poll."""
+        self._adopt(_planned(self._learner))
+
+    def set_order(self, order_of: Callable[[Point], WireOrder]) -> None:
+        """Decode with this order from now on."""
+        self._order_of = order_of
+        self._adopt(self.blocks)
+
+    def save(self, counts: Mapping[str, SavedCount], now: float) -> None:
+        """Hand everything to the memory."""
+        if self._memory is not None:
+            self._knowledge.counts = dict(counts)
+            self._memory.save(self._knowledge)
+            self.save_at = now + _SAVE_S
+
+    async def attend(  # noqa: PLR0913 - the parts of a report that may change
+        self,
+        ask: Asker,
+        answers: Sequence[bytes | None],
+        *,
+        failures: list[Failure],
+        events: list[Event],
+        now: float,
+        epoch_s: float,
+        is_order_known: bool,
+    ) -> Sequence[bytes | None]:
+        """Look after what is not plain reading.
+
+        Args:
+            ask: Reads.
+            answers: To the planned reads, None where one failed.
+            failures: Those; changed in place where they are dealt with.
+            events: Gets what was learned.
+            now: Seconds that never step back.
+            epoch_s: Seconds since 1970.
+            is_order_known: Whether values can be made of the answers.
+
+        Returns:
+            The answers to the reads as they are planned now.
+        """
+        learner = self._learner
+        is_line_good = all(is_refusal(failure.error) for failure in failures)
+        if failures and is_line_good and self._is_learning and now >= self._examine_at:
+            answers = await self._examine(ask, answers, failures, now, epoch_s)
+        if not failures and self._is_learning and await learner.retest(ask, now=epoch_s):
+            self.wants_plan = True
+            self._open_check()
+        if self._tries_left and is_order_known and is_line_good and any(answers):
+            answers = await self._check(ask, answers, failures, epoch_s)
+        if learner.events:
+            events += learner.events
+            learner.events.clear()
+            if self._memory is not None:
+                self.save_at = now
+        self.due = -inf if self._tries_left else now + (learner.next_trial() - epoch_s)
+        return answers
+
+    def replan(self) -> None:
+        """Plan anew with what was learned."""
+        self.wants_plan = False
+        self._adopt(self._learner.plan())
+
+    async def _examine(
+        self,
+        ask: Asker,
+        answers: Sequence[bytes | None],
+        failures: list[Failure],
+        now: float,
+        epoch_s: float,
+    ) -> Sequence[bytes | None]:
+        learner, facts = self._learner, self._knowledge.facts
+        known = len(facts)
+        examiner = Examiner(learner, ask, epoch_s)
+        errors = {failure.block: failure.error for failure in failures}
+        pieces: list[Piece] = []
+        for block, answer in zip(self.blocks, answers, strict=True):
+            if answer is not None and not block.table.is_bits:
+                learner.note_answer(block.count)
+        for block, answer in zip(self.blocks, answers, strict=True):
+            if answer is None:
+                pieces += await examiner.examine(Piece(block, None, errors[block]))
+            else:
+                pieces.append(Piece(block, answer, None))
+        if all(piece.answer is None for piece in pieces):
+            # It refuses everything: another meter, or one that is starting. Nothing to learn.
+            del facts[known:]
+            learner.events.clear()
+            self._examine_at = now + _PATIENCE_S
+            return answers
+        # Told as failed this once; from the next poll on what is refused is not asked for.
+        failures[:] = [Failure(p.block, p.error) for p in pieces if p.error is not None]
+        gone = learner.refused()
+        pieces = [
+            piece
+            for piece in pieces
+            if piece.answer is not None or any(p.name not in gone for p in piece.block.points)
+        ]
+        self._adopt([piece.block for piece in pieces])
+        # What is not known yet is looked into at the next poll, from these pieces on.
+        self.wants_plan = all(piece.answer is not None for piece in pieces)
+        return [piece.answer for piece in pieces]
+
+    async def _check(
+        self,
+        ask: Asker,
+        answers: Sequence[bytes | None],
+        failures: list[Failure],
+        epoch_s: float,
+    ) -> Sequence[bytes | None]:
+        self._tries_left -= 1
+        answered = [
+            (decoder, answer)
+            for decoder, answer in zip(self.decoders, answers, strict=True)
+            if answer is not None
+        ]
+        learner = self._learner
+        found = await find_shift(ask, answered, learner, self._order_of)
+        if found is None:
+            return answers
+        self._tries_left = 0
+        self._knowledge.is_checked = True
+        if not isinstance(found, str):
+            self.save_at = min(self.save_at, 0.0) if self._memory is not None else inf
+            return answers
+        learner.events.append(Event(EventKind.ANSWERS_SHIFTED, "", found))
+        if learner.widen(epoch_s):
+            self._open_check()
+        self.replan()
+        failures.clear()
+        return await self._ask_all(ask, failures)
+
+    async def _ask_all(self, ask: Asker, failures: list[Failure]) -> list[bytes | None]:
+        answers: list[bytes | None] = []
+        trouble: MeterError | None = None
+        for block in self.blocks:
+            answer = None
+            try:
+                if trouble is None:
+                    answer = await ask(block)
+            except MeterError as error:
+                failures.append(Failure(block, error))
+                trouble = None if is_refusal(error) else error
+            else:
+                if trouble is not None:
+                    failures.append(Failure(block, trouble))
+            answers.append(answer)
+        return answers
+
+    def _open_check(self) -> None:
+        """Have the next readings compared with single reads, unless that was done or not wanted."""
+        self._knowledge.is_checked = self._knowledge.spacing is Spacing.ALONE
+        wanted = self._is_checking and not self._knowledge.is_checked
+        self._tries_left = _CHECK_TRIES if wanted else 0
+
+    def _adopt(self, blocks: Sequence[Block]) -> None:
+        self.blocks = tuple(blocks)
+        self.decoders = tuple(BlockDecoder(block, self._order_of) for block in self.blocks)
+        place_of = {point.name: place for place, point in enumerate(self.points)}
+        places = tuple(place_of[point.name] for block in blocks for point in block.points)
+        self.places = None if places == tuple(range(len(self.points))) else places
+        self.refused = {
+            place_of[name]: f"the meter refuses it: {reason}"
+            for name, reason in self._learner.refused().items()
+            if name in place_of
+        }
+
+
+def _planned(learner: Learner) -> tuple[Block, ...]:
+    """The plan; what is remembered and makes none possible is forgotten."""
+    try:
+        return learner.plan()
+    except ConfigError:
+        if not learner.knowledge.facts:
+            raise
+        learner.knowledge.facts.clear()
+        return learner.plan()
