@@ -165,7 +165,9 @@ def test_profile_of_the_same_meter_reads_the_same(pm8000_port: int) -> None:
     with BlockingLink("127.0.0.1", pm8000_port, timeout_s=5) as link:
         report = link.read(ProfileLibrary().load("pm8000"))
 
-    assert list(report.as_dict().values()) == PM8000
+    # All ones is no energy: what cannot be true is not handed on.
+    believed = [None if value == 2**64 - 1 else value for value in PM8000]
+    assert list(report.as_dict().values()) == believed
     assert report["active_power_total"].unit == "kW"
 
 

@@ -7,13 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.profiles.facts import FACTS
 
 from energymeter.profiles import Point, Profile, ProfileLibrary, ScaleSource, load_profile
 from energymeter.profiles.convert import load_facts, profile_name, to_toml
 from energymeter.profiles.convert.naming import slug
 from energymeter.values import DataType
-
-from tests.profiles.facts import FACTS
 
 LIBRARY = ProfileLibrary([])
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.profiles.facts import FACTS, facts
 
 from energymeter.errors import ProfileError
 from energymeter.profiles import ProfileLibrary
 from energymeter.profiles.convert import from_facts, load_facts, profile_name, to_facts
 from energymeter.values import Encoding, Order
-
-from tests.profiles.facts import FACTS, facts
 
 SHIPPED = ProfileLibrary([])
 EM340 = facts(next(path for path in FACTS if path.stem == "carlo-gavazzi-em340"))

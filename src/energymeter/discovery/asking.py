@@ -14,7 +14,10 @@ __all__ = ["Asker", "is_from_gateway"]
 _MAX_SILENCES: Final = 3
 """Reads a living meter may leave unanswered before it counts as gone."""
 
-_GATEWAY: Final = (ExceptionCode.GATEWAY_PATH_UNAVAILABLE, ExceptionCode.GATEWAY_TARGET_FAILED)
+_GATEWAY: Final = (
+    ExceptionCode.GATEWAY_PATH_UNAVAILABLE,
+    ExceptionCode.GATEWAY_TARGET_FAILED_TO_RESPOND,
+)
 
 
 def is_from_gateway(error: ExceptionReplyError) -> bool:

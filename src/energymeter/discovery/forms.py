@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from energymeter.profiles import Point
 from energymeter.values import DataType, Encoding, quantity_of
 
-__all__ = ["FORMS", "Form", "form_of", "in_form", "may_change"]
+__all__ = ["FORMS", "Form", "Kind", "in_form", "kind_of"]
 
 
 class Form(NamedTuple):
@@ -31,27 +31,38 @@ FORMS: Final = (
 """The likeliest first."""
 
 
-def may_change(point: Point) -> bool:
-    """Whether it is a plain number that is measured or counted."""
+class Kind(NamedTuple):
+    """Values that are surely kept alike: one quantity, documented in one form."""
+
+    quantity: str
+    form: Form
+
+
+def kind_of(point: Point) -> Kind | None:
+    """What kind of number it is; None when it is not a plain number that is measured."""
     quantity = quantity_of(point.name)
-    return (
-        quantity is not None
-        and not quantity.is_setting
-        and point.encoding is Encoding.PLAIN
-        and point.scale_from is None
-        and point.value is None
-        and (point.type.is_float or point.type.is_integer)
-    )
-
-
-def form_of(point: Point) -> Form:
-    """How the document says it is kept."""
-    return Form(point.type, point.scale)
+    if (
+        quantity is None
+        or quantity.is_setting
+        or point.encoding is not Encoding.PLAIN
+        or point.scale_from is not None
+        or point.value is not None
+        or not (point.type.is_float or point.type.is_integer)
+    ):
+        return None
+    return Kind(quantity.name, Form(point.type, point.scale))
 
 
 def in_form(point: Point, form: Form) -> Point:
     """The point at the same address, kept another way."""
-    if form == form_of(point):
-        return point
-    changed = {"type": form.type, "scale": form.scale, "offset": Decimal(0), "not_available": ()}
-    return point.model_copy(update=changed)
+    return Point(
+        name=point.name,
+        address=point.address,
+        tables=point.tables,
+        unit=point.unit,
+        byte_order=point.byte_order,
+        word_order=point.word_order,
+        counts_down=point.counts_down,
+        type=form.type,
+        scale=form.scale,
+    )

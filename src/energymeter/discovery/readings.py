@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from energymeter.discovery.forms import FORMS, Form, form_of, in_form, may_change
+from energymeter.discovery.forms import FORMS, Form, Kind, in_form, kind_of
 from energymeter.discovery.survey import Frame
 from energymeter.profiles import Point, Profile
 from energymeter.reader.counters import counters_of
@@ -15,7 +15,7 @@ from energymeter.reader.dependent import Rescaler
 from energymeter.reader.evidence import Clue, Judge
 from energymeter.reader.order import own_or
 from energymeter.reader.reading import Quality, Value
-from energymeter.values import WireOrder, quantity_of
+from energymeter.values import WireOrder
 
 __all__ = ["CandidateReader", "Growth", "Reading", "Truths"]
 
@@ -29,7 +29,9 @@ _MOST_OF_COUNTERS: Final = 12.0
 _OTHER_FORM: Final = -2.0
 """What it costs to say that the document is wrong about a quantity's type or scale."""
 
-_PLAIN: Final[Mapping[str, Form]] = {}
+Forms = Mapping[Kind, Form]
+
+_PLAIN: Final[Forms] = {}
 
 
 class Growth(NamedTuple):
@@ -63,7 +65,7 @@ class Reading:
     plausible: int
     clues: tuple[Clue, ...]
     examples: tuple[str, ...]
-    forms: Mapping[str, Form] = field(default_factory=dict)
+    forms: Forms = field(default_factory=dict)
     """Quantities whose type or scale is not the documented one."""
 
 
@@ -79,16 +81,20 @@ class CandidateReader:
     def __init__(self, truths: Truths) -> None:
         self._truths = truths
         self._judge = Judge(truths.points)
-        names = dict.fromkeys(_kind(p) for p in truths.points if may_change(p))
-        self._kinds = tuple(name for name in names if name)
+        self._members: dict[Kind, list[Point]] = {}
+        for point in truths.points:
+            kind = kind_of(point)
+            if kind is not None:
+                self._members.setdefault(kind, []).append(point)
+        self._formed: dict[tuple[str, Form], Point] = {}
 
-    def read(self, shift: int, order: WireOrder, forms: Mapping[str, Form] = _PLAIN) -> Reading:
+    def read(self, shift: int, order: WireOrder, forms: Forms = _PLAIN) -> Reading:
         """Read everything this way."""
         truths = self._truths
         points = truths.points
         judge = self._judge
         if forms:
-            points = tuple(_formed(point, forms) for point in points)
+            points = tuple(self._in_forms(point, forms) for point in points)
             judge = Judge(points)
         raw = _decode(truths.frames, points, shift, order)
         verdict = judge.judge(raw.values, raw.skipped)
@@ -117,30 +123,43 @@ class CandidateReader:
 
     def read_freely(self, shift: int, order: WireOrder) -> Reading:
         """Choose for each quantity the type and scale that make most sense of it alone."""
-        forms: dict[str, Form] = {}
-        for kind in self._kinds:
-            points = [point for point in self._truths.points if _kind(point) == kind]
-            best, most = None, self._alone(points, shift, order)
+        forms: dict[Kind, Form] = {}
+        for kind, points in self._members.items():
+            most = self._alone(points, shift, order)
             for form in FORMS:
-                score = self._alone([in_form(p, form) for p in points], shift, order) + _OTHER_FORM
-                if score > most + 0.5:
-                    best, most = form, score
-            if best is not None and any(form_of(point) != best for point in points):
-                forms[kind] = best
+                changed = [self._in_form(point, form) for point in points]
+                score = self._alone(changed, shift, order) + _OTHER_FORM
+                if form != kind.form and score > most + 0.5:
+                    forms[kind], most = form, score
         free = self.read(shift, order, forms)
         plain = self.read(shift, order)
         return free if free.score > plain.score else plain
 
     def refine(self, shift: int, order: WireOrder, reading: Reading) -> Reading:
         """Try other types and scales of each quantity in the light of all the others."""
-        for kind in self._kinds:
-            others = {name: form for name, form in reading.forms.items() if name != kind}
+        for kind in self._members:
+            others = {other: form for other, form in reading.forms.items() if other != kind}
             tries = [self.read(shift, order, others)]
-            tries += [self.read(shift, order, {**others, kind: form}) for form in FORMS]
+            tries += [
+                self.read(shift, order, {**others, kind: form})
+                for form in FORMS
+                if form != kind.form
+            ]
             best = max(tries, key=lambda tried: tried.score)
             if best.score > reading.score:
                 reading = best
         return reading
+
+    def _in_form(self, point: Point, form: Form) -> Point:
+        key = (point.name, form)
+        if key not in self._formed:
+            self._formed[key] = in_form(point, form)
+        return self._formed[key]
+
+    def _in_forms(self, point: Point, forms: Forms) -> Point:
+        kind = kind_of(point)
+        form = forms.get(kind) if kind is not None else None
+        return point if form is None else self._in_form(point, form)
 
     def _alone(self, points: Sequence[Point], shift: int, order: WireOrder) -> float:
         raw = _decode(self._truths.frames, points, shift, order)
@@ -168,16 +187,6 @@ class CandidateReader:
             most = counter.growth_per_s * growth.seconds + counter.step
             clues.append(Clue(_GROWS if 0 < step <= most else _FALLS, text))
         return clues
-
-
-def _kind(point: Point) -> str:
-    quantity = quantity_of(point.name)
-    return "" if quantity is None else quantity.name
-
-
-def _formed(point: Point, forms: Mapping[str, Form]) -> Point:
-    form = forms.get(_kind(point)) if may_change(point) else None
-    return point if form is None else in_form(point, form)
 
 
 def _decode(frames: Sequence[Frame], points: Sequence[Point], shift: int, order: WireOrder) -> _Raw:

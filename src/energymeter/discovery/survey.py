@@ -113,10 +113,9 @@ async def survey(asker: Asker, profile: Profile, blocks: Sequence[Block]) -> lis
         MeterError: As `Asker.read`.
     """
     reader = _EdgeReader(asker, 2 if profile.even_reads else 1, profile.max_read_words)
-    frames = []
+    frames: list[Frame] = []
     for block in blocks:
-        for piece in await reader.pieces(block):
-            frames.append(piece)
+        frames += await reader.pieces(block)
     return frames
 
 

@@ -112,11 +112,16 @@ def bus_use(
 
 def with_scales(points: Sequence[Point], profile: Profile) -> list[Point]:
     """The points, and the registers that tell their scales."""
-    names = {point.name for point in points}
-    needed = {
-        name for p in points if p.scale_from is not None for name in p.scale_from.registers
-    } - names
-    return [*points, *(point for point in profile.readable_points if point.name in needed)]
+    found = {point.name: point for point in points}
+    readable = {point.name: point for point in profile.readable_points}
+    queue = [*points]
+    while queue:
+        source = queue.pop().scale_from
+        for name in () if source is None else source.registers:
+            if name in readable and name not in found:
+                found[name] = readable[name]
+                queue.append(readable[name])
+    return [*found.values()]
 
 
 def _period_s(name: str, period_s: float | None) -> float:

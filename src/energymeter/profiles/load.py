@@ -92,4 +92,4 @@ def _key_path(location: tuple[int | str, ...], data: Mapping[str, Any]) -> str:
             parts.append(str(name) if name else f"[{step}]")
         else:
             parts.append(f"[{step}]" if isinstance(step, int) else step)
-    return ".".join(parts).replace(".[", "[") + ": " if parts else ""
+    return ".".join(parts) + ": " if parts else ""

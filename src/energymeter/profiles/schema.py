@@ -90,7 +90,8 @@ def _simplify(part: Any) -> None:  # noqa: ANN401 - a schema is of any shape
     choices = [
         option
         for option in part.get("anyOf", [])
-        if option.get("type") != "null" and not ("pattern" in option and _has_number(part))
+        if option.get("type") != "null"
+        and not (option.get("type") == "string" and _has_number(part))
     ]
     if len(choices) == 1:
         del part["anyOf"]

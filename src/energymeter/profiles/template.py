@@ -6,7 +6,7 @@ from energymeter.profiles.convert.toml import value_text
 
 __all__ = ["new_profile_text"]
 
-_TEXT = """# A meter as data. Every key: energymeter profile schema; check it: energymeter profile lint.
+_TEXT = """# A meter as data. Keys: energymeter profile schema. Check it: energymeter profile lint.
 vendor = {vendor}
 model = {model}
 description = ""

@@ -6,6 +6,7 @@ function is judged first, then the quantity, then the addresses, then the execut
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -38,6 +39,8 @@ from energymeter.errors import ExceptionReplyError, InvalidRequestError, LocalPr
 from energymeter.server.image import BitImage, RegisterImage
 
 __all__ = ["Tables", "Write", "refusal"]
+
+_log = logging.getLogger(__name__)
 
 _unpack_read = struct.Struct(">BHH").unpack
 _READ_HEADS: Final = tuple(
@@ -131,6 +134,10 @@ class Tables:
             return self._execute(request).pdu
         except ExceptionReplyError as error:
             return ExceptionResponse(request.function, error.code).pdu
+        except Exception:
+            # A hook of the user's failed: the client learns it, the server goes on.
+            _log.exception("function %d failed", request.function)
+            return ExceptionResponse(request.function, ExceptionCode.SERVER_DEVICE_FAILURE).pdu
 
     def _execute(self, request: Request) -> Response:
         match request:

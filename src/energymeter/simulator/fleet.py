@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from energymeter.simulator.physics import create_physics
 from energymeter.simulator.statefile import StateFile
 
 __all__ = ["SimulatedFleet"]
+
+_log = logging.getLogger(__name__)
 
 _TICK_S: Final = 1.0
 """How often the values move."""
@@ -98,6 +101,7 @@ class SimulatedFleet:
             for index, meter in enumerate(self.meters)
         ]
         self._ticker: asyncio.Task[None] | None = None
+        self._saving: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -134,9 +138,11 @@ class SimulatedFleet:
         try:
             if ticker is not None:
                 ticker.cancel()
+                await asyncio.wait([ticker])
+                if self._saving is not None:
+                    await asyncio.wait([self._saving])
                 if self._state_file is not None:
                     self._state_file.save(self._physics.state())
-                await asyncio.wait([ticker])
         finally:
             await self._close_servers()
 
@@ -157,9 +163,18 @@ class SimulatedFleet:
             await self._clock.sleep_until(due)
             await self.tick(_TICK_S * self._speed)
             if self._state_file is not None and due >= save_at:
-                # Many meters make a long text: clients are served meanwhile.
-                await asyncio.to_thread(self._state_file.save, self._physics.state())
+                await self._save_state(self._state_file)
                 save_at = due + _SAVE_S
+
+    async def _save_state(self, file: StateFile) -> None:
+        # Many meters make a long text: clients are served meanwhile. Who closes the fleet waits
+        # for the thread, which cannot be cancelled.
+        state = self._physics.state()
+        self._saving = asyncio.ensure_future(asyncio.to_thread(file.save, state))
+        try:
+            await asyncio.shield(self._saving)
+        except ConfigError as error:
+            _log.warning("the state of the simulated meters was not saved: %s", error)
 
     async def _close_servers(self) -> None:
         try:

@@ -73,8 +73,8 @@ def from_modpoll(text: str, origin: str, part: str | None = None) -> Imported:
             case ["poll", word, _address, _size, letters, *_]:
                 table = choice(word, _TABLES, f"{place}: object type")
                 order = choice(letters.upper(), _ORDERS, f"{place}: endian")
-            case ["ref", name, address, *more] if draft is not None:
-                if is_wanted:
+            case ["ref", name, address, *more] if draft is not None or others:
+                if draft is not None and is_wanted:
                     _add(draft, [name, address, *more], table, order, place)
             case _:
                 msg = f"{place}: device, poll or ref with its columns was expected, not {row[0]!r}"
