@@ -23,6 +23,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.doubles import DirectUnit, StillMeter, moved
+
 from energymeter.discovery import Candidate, Finding, find_map
 from energymeter.profiles import Profile, ProfileLibrary
 from energymeter.values import Order, WireOrder, quantity_of
@@ -54,11 +55,13 @@ def profiles() -> list[Profile]:
     return [profile for profile in loaded if _has_main(profile)]
 
 
-def trial(profile: Profile, shift: int, order: WireOrder, seed: int, edges: str) -> Trial:
+def trial(
+    profile: Profile, shift: int, order: WireOrder, seed: int, edges: str, *, moves: bool = True
+) -> Trial:
     """Serve the profile this way and let `find` look at it."""
     served = moved(profile, shift, order, margin=8 if edges == "zero" else 0)
     meter = StillMeter(served, seed)
-    unit = DirectUnit(meter.tables, after_each=meter.pass_time)
+    unit = DirectUnit(meter.tables, after_each=meter.pass_time if moves else None)
     start = time.perf_counter()
     finding = asyncio.run(find_map(unit, profile))
     seconds = time.perf_counter() - start
@@ -78,7 +81,11 @@ def trial(profile: Profile, shift: int, order: WireOrder, seed: int, edges: str)
 
 
 def trials(
-    chosen: Sequence[Profile], seeds: Sequence[int], *, sample: int | None = None
+    chosen: Sequence[Profile],
+    seeds: Sequence[int],
+    *,
+    sample: int | None = None,
+    moves: bool = True,
 ) -> Iterator[Trial]:
     """All shifts and orders of all profiles; `sample`: so many of them, taken in turn."""
     turn = 0
@@ -96,7 +103,7 @@ def trials(
             turn += 5
         for seed in seeds:
             for shift, order, edges in ways:
-                yield trial(profile, shift, order, seed, edges)
+                yield trial(profile, shift, order, seed, edges, moves=moves)
 
 
 def _is_truth(best: Candidate, finding: Finding, shift: int, order: WireOrder) -> bool:
@@ -117,10 +124,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", default="")
+    parser.add_argument("--frozen", action="store_true", help="no time passes between reads")
     parser.add_argument("--save", action="store_true", help="keep the result as JSON")
     arguments = parser.parse_args()
     chosen = [p for p in profiles() if arguments.only in p.name]
-    done = list(trials(chosen, range(1, arguments.seeds + 1)))
+    done = list(trials(chosen, range(1, arguments.seeds + 1), moves=not arguments.frozen))
     missed = [t for t in done if not t.is_right]
     by_name: dict[str, list[Trial]] = {}
     for t in done:

@@ -19,7 +19,7 @@ import click
 from energymeter import errors, profiles
 from energymeter.cli.app import cli
 from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
-from energymeter.profiles import Profile, ProfileLibrary
+from energymeter.profiles import Profile, ProfileLibrary, catalogue
 from energymeter.values.quantities import Quantity, quantities
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -78,16 +78,6 @@ _KINDS = {
     "string": "text",
 }
 
-METERS_HEAD = """# Meters
-
-The profiles in the package. `--profile` takes the whole name, or its second half where only one
-vendor has it. Where the facts come from, and what to know of a meter, stands in its file under
-`src/energymeter/profiles/data`.
-
-| profile | meter | kind | phases | values |
-|---|---|---|---|---|
-"""
-
 QUANTITIES_HEAD = """## Quantities
 
 What a point's name can begin with. The range is the one outside which a value cannot be true.
@@ -108,6 +98,13 @@ def commands_page() -> str:
             message = f"the command {name} is listed but does not exist"
             raise LookupError(message)
         parts.append(_help_block(name, command, context))
+        if isinstance(command, click.Group):
+            inner = click.Context(command, info_name=name, parent=context)
+            parts += [
+                _help_block(f"{name} {sub}", found, inner)
+                for sub in command.list_commands(inner)
+                if (found := command.get_command(inner, sub)) is not None
+            ]
     return "\n".join([*parts, MAIN_PY]).rstrip() + "\n"
 
 
@@ -115,7 +112,7 @@ def _help_block(name: str, command: click.Command, parent: click.Context | None)
     title = "energymeter" if parent is None else f"energymeter {name}"
     context = click.Context(
         command,
-        info_name=name,
+        info_name=name.rpartition(" ")[2],
         parent=parent,
         terminal_width=HELP_WIDTH,
         max_content_width=HELP_WIDTH,
@@ -214,16 +211,8 @@ def _nature(quantity: Quantity) -> str:
 def meters_page() -> str:
     """The profiles in the package."""
     library = ProfileLibrary([])
-    rows = []
-    for name in library.names():
-        profile = library.load(name)
-        meter = f"{profile.vendor} {profile.model}"
-        if profile.description:
-            meter += f": {profile.description}"
-        phases = str(profile.phases or "")
-        cells = (f"`{name}`", meter, profile.kind, phases, str(len(profile.points)))
-        rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    return "\n".join([NOTICE, METERS_HEAD + "\n".join(rows)]) + "\n"
+    shipped = (library.load(name) for name in library.names())
+    return f"{NOTICE}\n{catalogue.meters_page(shipped)}".rstrip() + "\n"
 
 
 def _key_table(title: str, definition: Mapping[str, Any], meanings: Mapping[str, str]) -> str:

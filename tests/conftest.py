@@ -7,6 +7,13 @@ from collections.abc import Generator
 
 import pytest
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _memory_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What programs under test remember of meters stays out of the user's folder."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 AnyReport = pytest.TestReport | pytest.CollectReport
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.harness.machine import describe_machine
 from benchmarks.harness.model import Report
 from benchmarks.harness.options import Options
+from benchmarks.harness.priority import raised_priority
 from benchmarks.harness.quiet import Quiet, disturbances
 from benchmarks.harness.report import show, store, write_overview
 from benchmarks.harness.topic_client import run_client
@@ -28,6 +29,9 @@ TOPICS: dict[str, Callable[[Options], Report]] = {
     "start": run_start,
 }
 
+URGENT_REMARK = (
+    "Measured with raised priority beside other work: `others_cores` is what that got meanwhile."
+)
 PIPED_WIDTH = 120
 """Columns of the tables where no terminal says how many it has."""
 
@@ -52,6 +56,11 @@ def parse_arguments() -> argparse.Namespace:
         help="a topic may spend this long on waiting for a quiet machine and on repeating "
         "loads that something else disturbed",
     )
+    parser.add_argument(
+        "--urgent",
+        action="store_true",
+        help="do not wait for quiet but go before everything else on the machine (needs root)",
+    )
     parser.add_argument("--no-store", action="store_true", help="leave benchmarks/results alone")
     return parser.parse_args()
 
@@ -65,7 +74,10 @@ def main() -> None:
     machine = describe_machine()
     date = datetime.now(UTC).date().isoformat()
     topics = list(TOPICS) if asked.topic == "all" else [asked.topic]
-    with tempfile.TemporaryDirectory(prefix="energymeter-bench-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="energymeter-bench-") as folder,
+        raised_priority(wanted=asked.urgent),
+    ):
         for topic in topics:
             options = Options(
                 seconds=asked.seconds,
@@ -73,11 +85,11 @@ def main() -> None:
                 fleet_meters=asked.meters,
                 fleet_seconds=asked.fleet_seconds,
                 build_folder=Path(folder),
-                quiet=Quiet(asked.patience),
+                quiet=Quiet(0 if asked.urgent else asked.patience),
                 say=lambda line: console.print(f"[dim]{line}[/]", highlight=False),
             )
             report = TOPICS[topic](options)
-            report.remarks += disturbances(report.rows)
+            report.remarks += [URGENT_REMARK] if asked.urgent else disturbances(report.rows)
             show(report, console)
             if not asked.no_store:
                 store(report, date=date, machine=machine)

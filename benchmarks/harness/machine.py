@@ -28,7 +28,6 @@ def describe_machine() -> Json:
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "tcp_congestion_control": _congestion_control(),
-        "nice": os.nice(0),
     }
 
 

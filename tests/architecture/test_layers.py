@@ -20,7 +20,7 @@ FLOORS: Final = (
     ("planner",),
     ("client", "server"),
     ("reader", "simulator"),
-    ("service",),
+    ("discovery", "service"),
     ("blocking",),
     ("compat",),
     ("devicefile",),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.cli.programs import ROOT, call
 
-from energymeter.profiles import Profile, ProfileLibrary, load_profile
+from energymeter.profiles import ProfileLibrary, load_profile
 
 FILES = ROOT / "tests" / "profiles" / "files"
 FACTS = ROOT / "tests" / "facts"
@@ -129,8 +131,8 @@ def test_lint_of_all_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     outcome = call(capsys, "profile", "lint")
 
     assert outcome.code == 0
-    assert " 0 errors" in outcome.err
-    assert "error" not in outcome.out
+    assert " 0 errors" in outcome.out.splitlines()[-1]
+    assert "error:" not in outcome.out
 
 
 def test_lint_of_a_file_says_what_is_wrong(
@@ -145,8 +147,8 @@ def test_lint_of_a_file_says_what_is_wrong(
     assert outcome.out.splitlines() == [
         f"{bad}: error: sources: say where the facts come from: document, revision, page",
         f"{bad}: error: voltage_phase_a: unit A is none of voltage (V)",
+        "3 checked, 2 errors, 0 warnings",
     ]
-    assert outcome.err == "3 checked, 2 errors, 0 warnings\n"
 
 
 def test_lint_of_a_file_that_is_not_there_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,9 +256,14 @@ def test_export_never_writes_over_a_file(
     assert path.read_text("utf-8") == "mine"
 
 
-def test_loading_all_is_quick() -> None:
+def test_loading_stays_within_its_budget() -> None:
+    """Promised: all in 300 ms, one in 30 ms. Three times that here, for slow machines."""
     library = ProfileLibrary([])
 
-    loaded = [found for _, found in library.load_each()]
+    def took_s(load: Callable[[], object]) -> float:
+        begin = time.process_time()
+        load()
+        return time.process_time() - begin
 
-    assert all(isinstance(found, Profile) for found in loaded)
+    assert min(took_s(lambda: list(library.load_each())) for _ in range(3)) < 0.9
+    assert min(took_s(lambda: library.load("wattnode-wnc-modbus")) for _ in range(3)) < 0.09

@@ -122,7 +122,7 @@ def assert_sound(case: Case, blocks: Sequence[Block]) -> None:
 @pytest.mark.parametrize("overlaps", [False, True], ids=["separate", "overlapping"])
 def test_plan_is_sound_and_as_cheap_as_the_best_of_all_plans(*, overlaps: bool) -> None:
     @given(cases(7 if overlaps else 8, overlaps=overlaps))
-    @settings(max_examples=600, deadline=None)
+    @settings(max_examples=400, deadline=None)
     def check(case: Case) -> None:
         if not is_plannable(case):
             with pytest.raises(ConfigError):

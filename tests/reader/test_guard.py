@@ -25,16 +25,21 @@ def energy(name: str = "active_energy_import", address: int = 0, **keys: Any) ->
     return {"name": name, "address": address, **KWH, **keys}
 
 
+HOUSE = Rating(40)
+
+
 class Meter:
     """One counter behind a guard; what is read a second time is the same unless told."""
 
-    def __init__(self, *points: dict[str, Any], rating: Rating | None = Rating(40)) -> None:
+    def __init__(self, *points: dict[str, Any], rating: Rating | None = HOUSE) -> None:
         self.guard = CounterGuard(counters(*(points or (energy(),)), rating=rating))
         self.now = 0.0
         self.events: list[Event] = []
         self.rereads = 0
 
-    def read(self, *values: float | None, again: Any = "same", after_s: float = 10) -> list[Verdict]:
+    def read(
+        self, *values: float | None, again: Any = "same", after_s: float = 10
+    ) -> list[Verdict]:
         self.now += after_s
         given: list[Value] = list(values)
         verdicts = [Verdict(value) for value in given]
@@ -164,7 +169,10 @@ def test_counters_at_rest_follow_one_that_was_replaced() -> None:
     last = [meter.read(n / 100, 0.0) for n in range(8)][-1]
 
     assert [verdict.value for verdict in last] == [0.07, 0.0]
-    assert [event.name for event in meter.events] == ["active_energy_import", "active_energy_export"]
+    assert [event.name for event in meter.events] == [
+        "active_energy_import",
+        "active_energy_export",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,9 +185,7 @@ def test_counters_at_rest_follow_one_that_was_replaced() -> None:
         (energy(type="uint32", encoding="bcd"), 999_999.95, 0.01),
     ],
 )
-def test_rollover_is_recognised_at_once(
-    point: dict[str, Any], before: float, after: float
-) -> None:
+def test_rollover_is_recognised_at_once(point: dict[str, Any], before: float, after: float) -> None:
     meter = Meter(point, rating=Rating(400))
     meter.read(before)
 

@@ -72,8 +72,7 @@ class Peculiar:
         image = RegisterImage(
             [(0, b"".join(self.words.get(a, 0).to_bytes(2, "big") for a in there[:count]))]
         )
-        answer = Tables(holding=image).answer(unit, struct.pack(">BHH", function, 0, count))
-        return answer
+        return Tables(holding=image).answer(unit, struct.pack(">BHH", function, 0, count))
 
     def requests(self) -> int:
         """How many reads came since this was last called."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
+
 import pytest
 
 from energymeter.values import quantity_of, unit_factor
+from energymeter.values.quantities import Sign, quantities
 
 SUFFIXES = (
     "",
@@ -170,3 +175,31 @@ def test_unit_is_so_much_in_the_base_unit(unit: str, base: str, factor: float) -
 )
 def test_units_of_different_dimensions_do_not_match(unit: str, base: str) -> None:
     assert unit_factor(unit, base) is None
+
+
+FACTS = sorted((Path(__file__).parents[1] / "facts").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", FACTS, ids=lambda path: path.stem)
+def test_every_name_of_the_collected_meters_is_of_a_quantity(path: Path) -> None:
+    for register in json.loads(path.read_text("utf-8"))["registers"]:
+        quantity = quantity_of(register["name"])
+        assert quantity is not None, register["name"]
+        if register["unit"] is not None:
+            assert unit_factor(register["unit"], quantity.unit) is not None, register["name"]
+
+
+def test_names_of_the_table_are_different_and_its_ranges_hold_something() -> None:
+    names = [quantity.name for quantity in quantities()]
+
+    assert len({*names}) == len(names)
+    for quantity in quantities():
+        assert quantity_of(quantity.name) is quantity
+        assert quantity.low < quantity.high
+        assert quantity.low < 0 or quantity.sign is Sign.NONE or quantity.is_setting
+
+
+def test_what_is_not_a_counter_has_no_growth_and_a_setting_never_counts() -> None:
+    for quantity in quantities():
+        assert quantity.is_counter == (quantity.growth_per_s < math.inf)
+        assert not (quantity.is_counter and quantity.is_setting)

@@ -24,6 +24,7 @@ _COMMANDS: Final[dict[str, str]] = {
     "simulate": "Be a meter: answer on Modbus TCP with values that move.",
     "demo": "Simulate a meter of each kind, poll them and show it live.",
     "profile": "List, show, check, make and convert meter profiles.",
+    "plan": "Show the cheapest requests that read a meter, and their cost.",
     "frame": "Explain a Modbus frame in words.",
 }
 """Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""

@@ -122,6 +122,18 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.IntRange(1, 125),
                 help="Longest read in registers; default: the profile's.",
             ),
+            click.option(
+                "--rated-current",
+                type=PositiveFloat(1e6),
+                metavar="AMPERE",
+                help="What the circuit can carry; values far beyond are not believed.",
+            ),
+            click.option(
+                "--memory/--no-memory",
+                default=None,
+                help="Keep what is learned of the meter, and its counters, on disk. "
+                "Default: while polling.",
+            ),
         )
     ):
         command = option(command)
@@ -163,6 +175,9 @@ class Target:
     max_words: int | None
     find_byte_order: bool
     find_word_order: bool
+    rated_current_a: float | None = None
+    memory: bool | None = None
+    """Whether the user wants what is learned kept; None: as the command does."""
 
 
 def target(host: str, options: dict[str, Any]) -> Target:
@@ -188,4 +203,6 @@ def target(host: str, options: dict[str, Any]) -> Target:
         max_words=options["message_size"],
         find_byte_order=byte == "AUTO",
         find_word_order=word == "AUTO",
+        rated_current_a=options["rated_current"],
+        memory=options["memory"],
     )

@@ -46,7 +46,7 @@ async def _poll(place: Target, interval: float, polls: int | None) -> int:
     is_empty = False
     title = f"{place.profile.name} at {place.endpoint}"
     console = ConsoleReporter(title, interval, sys.stdout, sys.stderr)
-    async with open_reader(place) as reader:
+    async with open_reader(place, remembers=True) as reader:
 
         def show(poll: Poll) -> None:
             nonlocal is_first, is_empty

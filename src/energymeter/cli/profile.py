@@ -103,9 +103,7 @@ def lint_command(names: tuple[str, ...]) -> int:
         for level, place, text in lint_file(path):
             counts[level] += 1
             click.echo(f"{name}: {level}: {f'{place}: ' if place else ''}{text}")
-    click.echo(
-        f"{len(paths)} checked, {counts['error']} errors, {counts['warning']} warnings", err=True
-    )
+    click.echo(f"{len(paths)} checked, {counts['error']} errors, {counts['warning']} warnings")
     return 1 if counts["error"] else 0
 
 

@@ -11,8 +11,8 @@ from energymeter.cli.render import as_csv, as_json, as_table
 from energymeter.cli.session import open_reader
 from energymeter.errors import UnknownHostError
 from energymeter.eventloop import run
-from energymeter.reader import MeterReader, ReadReport
-from energymeter.service.console import failure_lines
+from energymeter.reader import EventKind, MeterReader, ReadReport
+from energymeter.service.console import failure_lines, rejected
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def command(host: str, form: str | None, watch: bool, interval: float, **options
 
 
 async def _read_once(place: Target, form: str | None) -> int:
-    async with open_reader(place) as reader:
+    async with open_reader(place, remembers=False) as reader:
         report = await reader.read()
     _raise_unknown_host(report)
     _tell(reader, report)
@@ -77,7 +77,7 @@ async def _watch(place: Target, interval: float) -> int:
 
     from energymeter.service.poller import Poll, Poller  # noqa: PLC0415
 
-    async with open_reader(place) as reader:
+    async with open_reader(place, remembers=True) as reader:
         with Live(auto_refresh=False) as live:
 
             def show(poll: Poll) -> None:
@@ -110,3 +110,10 @@ def _tell(reader: MeterReader, report: ReadReport) -> None:
         click.echo(f"AUTO: {reader.order_finding.reason}", err=True)
     for line in failure_lines(report):
         click.echo(f"energymeter: not read: {line}", err=True)
+    for name, reason in rejected(report).items():
+        click.echo(f"energymeter: not believed: {name}: {reason}", err=True)
+    for event in report.events:
+        if event.kind is not EventKind.LEARNED:  # what was refused stands among what was not read
+            click.echo(f"energymeter: {event.text}", err=True)
+    for warning in report.warnings:
+        click.echo(f"energymeter: does not go together: {warning}", err=True)

@@ -66,7 +66,7 @@ def as_table(report: ReadReport) -> Table:
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit")
     table.add_column("quality")
-    styles = {Quality.GOOD: "green", Quality.NOT_AVAILABLE: "yellow", Quality.NOT_READ: "red"}
+    styles = {Quality.GOOD: "green", Quality.NOT_AVAILABLE: "yellow", Quality.STALE: "yellow"}
     for point, value, quality in zip(report.points, report.values, report.qualities, strict=True):
         text = format_value(value, point.type, point.exact_scale.divisor)
         word = quality.replace("_", " ")

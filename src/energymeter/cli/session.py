@@ -7,23 +7,36 @@ from contextlib import asynccontextmanager
 
 from energymeter.cli.options import Target
 from energymeter.client import Link
-from energymeter.reader import MeterReader
+from energymeter.reader import FileMemory, MeterReader, Rating
 
 __all__ = ["open_reader"]
 
 
 @asynccontextmanager
-async def open_reader(target: Target) -> AsyncIterator[MeterReader]:
+async def open_reader(target: Target, *, remembers: bool) -> AsyncIterator[MeterReader]:
     """A reader of the target's meter, its link closed at the end.
+
+    Args:
+        target: Which meter.
+        remembers: Whether what is learned of it is kept on disk, unless the user decides.
 
     Raises:
         ConfigError: A value of the meter is longer than the longest read.
     """
+    memory = None
+    if remembers if target.memory is None else target.memory:
+        memory = FileMemory(str(target.endpoint), target.unit, target.profile.name)
     async with Link(target.endpoint, timeout_s=target.timeout_s) as link:
-        yield MeterReader(
+        reader = MeterReader(
             link.unit(target.unit),
             target.profile,
             max_words=target.max_words,
             find_byte_order=target.find_byte_order,
             find_word_order=target.find_word_order,
+            rating=None if target.rated_current_a is None else Rating(target.rated_current_a),
+            memory=memory,
         )
+        try:
+            yield reader
+        finally:
+            reader.remember()

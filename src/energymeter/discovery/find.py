@@ -8,18 +8,24 @@ wrongs can look right: an address off by one and swapped words give believable v
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from energymeter.client import UnitClient
 from energymeter.clock import Clock, SystemClock
 from energymeter.codec.codes import Table
 from energymeter.discovery.asking import Asker
-from energymeter.discovery.readings import CandidateReader, Growth, Reading, Truths
+from energymeter.discovery.readings import (
+    CandidateReader,
+    Later,
+    Reading,
+    Truths,
+    is_telling,
+)
 from energymeter.discovery.survey import SHIFTS, Frame, in_table, map_blocks, survey
 from energymeter.profiles import Profile
 from energymeter.reader.reading import Value
-from energymeter.values import DataType, Order, WireOrder, quantity_of
+from energymeter.values import Order, WireOrder
 
 __all__ = ["Candidate", "Finding", "find_map", "rank"]
 
@@ -28,6 +34,9 @@ CLEAR_LEAD: Final = 2.5
 
 _LEAST: Final = 3.0
 """A best candidate with less than this is no finding: one sound voltage is worth more."""
+
+_DOCUMENTED: Final = 0.5
+"""What it is worth to be as the document says, for the shift and for the order."""
 
 _MAX_REQUESTS: Final = 60
 
@@ -59,14 +68,11 @@ class Finding:
     requests: int
     """Reads it took."""
 
-    table: Table
-    """Where the registers were found."""
+    table: Table | None
+    """Where the registers were found, when that is not where the document says."""
 
     points: int
-    """Values in the map."""
-
-    is_as_documented: bool = field(default=True)
-    """Whether the table is the one the profile names."""
+    """Values that were read."""
 
     @property
     def is_found(self) -> bool:
@@ -94,7 +100,7 @@ async def find_map(
     with_types: bool = False,
     clock: Clock | None = None,
 ) -> Finding:
-    """Read the map once, its counters twice, and rank the ways to understand it.
+    """Read the map once, what must not jump twice, and rank the ways to understand it.
 
     Args:
         unit: Whom to ask.
@@ -110,31 +116,36 @@ async def find_map(
     """
     clock = clock if clock is not None else SystemClock()
     asker = Asker(unit, _MAX_REQUESTS)
-    documented = map_blocks(profile)[0].table
-    tables = [documented, _other(documented)] if table is None else [table]
     frames: list[Frame] = []
-    for tried in tables:
-        where = in_table(profile, tried)
-        blocks = map_blocks(where)
+    for where in _places(profile, table):
         started = clock.monotonic()
-        frames = await survey(asker, where, blocks)
+        frames = await survey(asker, where, map_blocks(where))
         if frames:
-            profile = where
             break
-    again: list[Frame] = []
+    later: Later | None = None
     if frames:
-        counting = [frame.block for frame in frames if _counts(frame)]
-        again = await survey(asker, profile, counting)
-        seconds = max(clock.monotonic() - started, 0.1)
-    growth = Growth(again, seconds) if again else None
-    truths = Truths(profile, frames, growth)
+        # Those with something that must not jump: a counter, a voltage, a frequency.
+        telling = [frame.block for frame in frames if is_telling(frame.block.points)]
+        again = await survey(asker, where, telling)
+        later = Later(again, max(clock.monotonic() - started, 0.1))
+    truths = Truths(where, frames, later)
     return Finding(
         candidates=tuple(rank(truths, with_types=with_types)),
         requests=asker.requests,
-        table=profile.tables[0] if frames else documented,
+        table=None if where is profile else where.tables[0],
         points=len(truths.points),
-        is_as_documented=not frames or profile.tables[0] is documented,
     )
+
+
+def _places(profile: Profile, table: Table | None) -> list[Profile]:
+    """The map where the document says, or where the user or the meter says."""
+    if table is not None:
+        return [in_table(profile, table)]
+    documented = {block.table for block in map_blocks(profile)}
+    if len(documented) > 1:
+        return [profile]
+    other = Table.INPUT if documented == {Table.HOLDING} else Table.HOLDING
+    return [profile, in_table(profile, other)]
 
 
 def rank(truths: Truths, *, with_types: bool = False) -> list[Candidate]:
@@ -148,25 +159,32 @@ def rank(truths: Truths, *, with_types: bool = False) -> list[Candidate]:
             continue
         for order in _orders(truths.profile):
             reading = reader.read(shift, order)
-            found.append(Candidate(shift, order, reading.score, reading))
+            found.append(_candidate(truths, shift, order, reading))
     if with_types:
-        found = _with_types(reader, found)
+        found = _with_types(truths, reader, found)
     # A stable sort: of two that are worth the same, the documented one stays in front.
     found.sort(key=lambda candidate: -candidate.score)
     return _without_twins(found)
 
 
-def _with_types(reader: CandidateReader, found: Sequence[Candidate]) -> list[Candidate]:
+def _candidate(truths: Truths, shift: int, order: WireOrder, reading: Reading) -> Candidate:
+    """A candidate; where nothing tells two apart the simpler story is told."""
+    documented = WireOrder(truths.profile.byte_order, truths.profile.word_order)
+    prior = _DOCUMENTED * ((shift == 0) + (order == documented))
+    return Candidate(shift, order, reading.score + prior, reading)
+
+
+def _with_types(
+    truths: Truths, reader: CandidateReader, found: Sequence[Candidate]
+) -> list[Candidate]:
     found = [
-        Candidate(c.shift, c.order, reading.score, reading)
-        for c in found
-        for reading in (reader.read_freely(c.shift, c.order),)
+        _candidate(truths, c.shift, c.order, reader.read_freely(c.shift, c.order)) for c in found
     ]
     best = sorted(found, key=lambda candidate: -candidate.score)
     refined = []
     for candidate in best[:3]:
         reading = reader.refine(candidate.shift, candidate.order, candidate.reading)
-        refined.append(Candidate(candidate.shift, candidate.order, reading.score, reading))
+        refined.append(_candidate(truths, candidate.shift, candidate.order, reading))
     return [*refined, *best[3:]]
 
 
@@ -193,16 +211,3 @@ def _orders(profile: Profile) -> list[WireOrder]:
     bytes_orders = sorted(Order, key=lambda order: order is not profile.byte_order)
     word_orders = sorted(Order, key=lambda order: order is not profile.word_order)
     return [WireOrder(byte, word) for byte in bytes_orders for word in word_orders]
-
-
-def _other(table: Table) -> Table:
-    return Table.INPUT if table is Table.HOLDING else Table.HOLDING
-
-
-def _counts(frame: Frame) -> bool:
-    return any(
-        (quantity := quantity_of(point.name)) is not None
-        and quantity.is_counter
-        and point.type is not DataType.STRING
-        for point in frame.block.points
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -15,16 +15,19 @@ from energymeter.reader.dependent import Rescaler
 from energymeter.reader.evidence import Clue, Judge
 from energymeter.reader.order import own_or
 from energymeter.reader.reading import Quality, Value
-from energymeter.values import WireOrder
+from energymeter.values import WireOrder, quantity_of
 
-__all__ = ["CandidateReader", "Growth", "Reading", "Truths"]
+__all__ = ["CandidateReader", "Later", "Reading", "Truths", "is_telling"]
 
 _REFUSED: Final = -2.0
 """A shift needs a word that the meter does not let be read."""
 
 _FALLS: Final = -4.0
 _GROWS: Final = 1.5
-_MOST_OF_COUNTERS: Final = 12.0
+_MOST_OF_CHANGES: Final = 12.0
+
+_STEADY: Final = 2e-3
+"""Share by which a voltage or a frequency may change between two reads in a row."""
 
 _OTHER_FORM: Final = -2.0
 """What it costs to say that the document is wrong about a quantity's type or scale."""
@@ -33,9 +36,11 @@ Forms = Mapping[Kind, Form]
 
 _PLAIN: Final[Forms] = {}
 
+_SLOW: Final = ("voltage", "voltage_ll", "frequency")
 
-class Growth(NamedTuple):
-    """The counters once more, a little later."""
+
+class Later(NamedTuple):
+    """What must not jump, read once more."""
 
     frames: Sequence[Frame]
     seconds: float
@@ -44,10 +49,10 @@ class Growth(NamedTuple):
 class Truths:
     """What was read, and the points it can be."""
 
-    def __init__(self, profile: Profile, frames: Sequence[Frame], growth: Growth | None) -> None:
+    def __init__(self, profile: Profile, frames: Sequence[Frame], later: Later | None) -> None:
         self.profile = profile
         self.frames = tuple(frames)
-        self.growth = growth
+        self.later = later
         self.points = tuple(point for frame in self.frames for point in frame.block.points)
 
     @property
@@ -108,10 +113,14 @@ class CandidateReader:
                 )
             )
             score += clues[-1].weight
-        if truths.growth is not None:
-            grown = self._growth(raw.values, points, shift, order)
-            score += max(-_MOST_OF_COUNTERS, sum(clue.weight for clue in grown))
-            clues += grown
+        if truths.later is not None:
+            after = _decode(truths.later.frames, points, shift, order)
+            changes = [
+                *_growth(points, raw, after, truths.later.seconds),
+                *_drift(points, raw, after),
+            ]
+            score += max(-_MOST_OF_CHANGES, sum(clue.weight for clue in changes))
+            clues += changes
         clues.sort(key=lambda clue: -abs(clue.weight))
         values = {
             point.name: None if place in raw.skipped else value
@@ -165,28 +174,54 @@ class CandidateReader:
         raw = _decode(self._truths.frames, points, shift, order)
         return Judge(points).judge(raw.values, raw.skipped).score
 
-    def _growth(
-        self, before: Sequence[Value], points: Sequence[Point], shift: int, order: WireOrder
-    ) -> list[Clue]:
-        growth = self._truths.growth
-        if growth is None:
-            return []
-        after = _decode(growth.frames, points, shift, order)
-        clues = []
-        for counter in counters_of(points):
-            old, new = before[counter.place], after.values[counter.place]
-            if (
-                counter.place in after.skipped
-                or not isinstance(old, (int, float))
-                or not isinstance(new, (int, float))
-                or old == new
-            ):
-                continue
-            step = (new - old) * counter.direction
-            text = f"{counter.name} goes from {old:.7g} to {new:.7g} {counter.unit}".rstrip()
-            most = counter.growth_per_s * growth.seconds + counter.step
-            clues.append(Clue(_GROWS if 0 < step <= most else _FALLS, text))
-        return clues
+
+def is_telling(points: Sequence[Point]) -> bool:
+    """Whether there is something among them that must not jump."""
+    return any(
+        quantity.is_counter or quantity.name in _SLOW
+        for point in points
+        if (quantity := quantity_of(point.name)) is not None
+    )
+
+
+def _pairs(before: _Raw, after: _Raw, places: Iterable[int]) -> Iterator[tuple[int, float, float]]:
+    """Values at these places that changed."""
+    for place in places:
+        old, new = before.values[place], after.values[place]
+        if (
+            place not in before.skipped
+            and place not in after.skipped
+            and isinstance(old, (int, float))
+            and isinstance(new, (int, float))
+            and old != new
+        ):
+            yield place, old, new
+
+
+def _growth(points: Sequence[Point], before: _Raw, after: _Raw, seconds: float) -> Iterator[Clue]:
+    """Counters that grow, and those that fall or leap."""
+    counters = {counter.place: counter for counter in counters_of(points)}
+    for place, old, new in _pairs(before, after, counters):
+        counter = counters[place]
+        step = (new - old) * counter.direction
+        most = counter.growth_per_s * seconds + counter.step
+        text = f"{counter.name} goes from {old:.7g} to {new:.7g} {counter.unit}".rstrip()
+        yield Clue(_GROWS if 0 < step <= most else _FALLS, text)
+
+
+def _drift(points: Sequence[Point], before: _Raw, after: _Raw) -> Iterator[Clue]:
+    """Voltages and frequencies hardly change; with a foreign low word they leap."""
+    slow = [
+        place
+        for place, point in enumerate(points)
+        if (quantity := quantity_of(point.name)) is not None and quantity.name in _SLOW
+    ]
+    for place, old, new in _pairs(before, after, slow):
+        point = points[place]
+        step = 0.0 if point.type.is_float else abs(float(point.scale))
+        is_steady = abs(new - old) <= _STEADY * abs(old) + 2 * step
+        text = f"{point.name} goes from {old:.7g} to {new:.7g} {point.unit}".rstrip()
+        yield Clue(1.0 if is_steady else -2.0, text)
 
 
 def _decode(frames: Sequence[Frame], points: Sequence[Point], shift: int, order: WireOrder) -> _Raw:

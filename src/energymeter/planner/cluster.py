@@ -61,7 +61,7 @@ def _stars(points: Sequence[Point], ground: Ground) -> list[tuple[tuple[Point, .
         if not names:
             continue  # in another table, not asked for, or scaled itself
         centre = frozenset(names).union(*(centre_of.get(name, ()) for name in names))
-        if ground.read_over(*_hull(by_name[name] for name in centre)) is None:
+        if ground.read_over(*_hull((value, *(by_name[n] for n in centre)))) is None:
             centre = centre_of.get(names[0], frozenset(names[:1]))  # its first has to do
         centre_of.update(dict.fromkeys(centre, centre))
         needs.append((value, names[0]))

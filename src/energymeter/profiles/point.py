@@ -165,7 +165,7 @@ class Point(Part):
         if self.rate is not None:
             return self.rate
         quantity = quantity_of(self.name)
-        if quantity is None:
+        if quantity is None or quantity.is_setting:
             is_constant = self.value is not None or self.type is DataType.STRING
             return "once" if is_constant else "slow"
         return "slow" if quantity.is_counter else "fast"

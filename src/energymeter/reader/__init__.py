@@ -1,7 +1,22 @@
 """A profile and a unit give readings with quality."""
 
+from energymeter.reader.memory import FileMemory, Knowledge, Memory
 from energymeter.reader.order import OrderFinding, find_order
+from energymeter.reader.quality import Rating
 from energymeter.reader.reader import MeterReader
-from energymeter.reader.reading import Quality, Reading, ReadReport
+from energymeter.reader.reading import Event, EventKind, Quality, Reading, ReadReport
 
-__all__ = ["MeterReader", "OrderFinding", "Quality", "ReadReport", "Reading", "find_order"]
+__all__ = [
+    "Event",
+    "EventKind",
+    "FileMemory",
+    "Knowledge",
+    "Memory",
+    "MeterReader",
+    "OrderFinding",
+    "Quality",
+    "Rating",
+    "ReadReport",
+    "Reading",
+    "find_order",
+]

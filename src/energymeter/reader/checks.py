@@ -41,6 +41,7 @@ class ValueChecks:
         self._points = points
         self._limits = limits_of(points, rating)
         self._guard = CounterGuard(counters_of(points, rating, ratios))
+        self._remembered: dict[str, SavedCount] = {}
         self._cross = CrossChecks(points)
         self._cross_check_s = inf if cross_check_s is None else cross_check_s
         never = cross_check_s is None or self._cross.is_idle
@@ -73,6 +74,7 @@ class ValueChecks:
         odd = self._guard.screen(values, now)
         if odd:
             await self._settle(odd, values, qualities, reasons, events, now, reread)
+        self._remembered = {}
 
     def warnings(self, values: Sequence[Value], now: float) -> Sequence[str]:
         """What does not go together, when it is time to look."""
@@ -92,6 +94,7 @@ class ValueChecks:
         """Go on from what `counts` gave, perhaps in another process."""
         state = {name: LastCount(c.value, epoch_s - c.time) for name, c in counts.items()}
         self._guard.restore(state, now)
+        self._remembered = counts
 
     async def _settle(  # noqa: PLR0913, PLR0917 - as `apply`
         self,
@@ -108,12 +111,16 @@ class ValueChecks:
         fresh = [index for index, verdict in verdicts.items() if verdict is None]
         if fresh:
             again = await reread([counters[index].place for index in fresh])
+            is_other = self._is_other_meter(fresh, again)
             for index in fresh:
                 place = counters[index].place
                 second = again[place]
-                verdicts[index] = self._guard.confirm(
-                    index, _number(values[place]), None if second is None else _number(second), now
-                )
+                number = None if second is None else _number(second)
+                if is_other and number is not None:
+                    verdicts[index] = self._guard.rebase(index, number, now)
+                else:
+                    first = _number(values[place])
+                    verdicts[index] = self._guard.confirm(index, first, number, now)
         for index, verdict in verdicts.items():
             assert verdict is not None  # noqa: S101 - those without one were confirmed
             place = counters[index].place
@@ -123,6 +130,24 @@ class ValueChecks:
                 reasons[place] = verdict.reason
             if verdict.event is not None:
                 events.append(verdict.event)
+
+    def forget_counters(self) -> None:
+        """Take the next values of the counters as they come."""
+        self._guard.forget()
+
+    def _is_other_meter(self, fresh: Sequence[int], again: Sequence[Value]) -> bool:
+        """Whether all counters fell at once since they were remembered, and not all to zero."""
+        counters = self._guard.counters
+        fallen = {
+            counter.name
+            for index in fresh
+            if (counter := counters[index]).name in self._remembered
+            and (value := again[counter.place]) is not None
+            and abs(_number(value)) < abs(self._remembered[counter.name].value)
+        }
+        counted = {name for name, count in self._remembered.items() if count.value}
+        is_alive = any(again[counters[index].place] for index in fresh)
+        return len(counted) > 1 and fallen == counted and is_alive
 
 
 def _number(value: Value) -> float:

@@ -41,6 +41,9 @@ class Agreement(NamedTuple):
     made: float
     """What the other values make; of voltages the lowest."""
 
+    resolution: float
+    """What the registers cannot tell apart, all together."""
+
     holds: bool
 
 
@@ -180,7 +183,7 @@ def _compare_sum(check: _Sum, values: Sequence[Value]) -> Agreement | None:
         whole += part
         size += abs(part)
     holds = abs(amount - whole) <= _SHARE * size + check.slack + 1e-9
-    return Agreement("sum", check.what, amount, whole, holds)
+    return Agreement("sum", check.what, amount, whole, check.slack, holds)
 
 
 def _compare_product(check: _Product, values: Sequence[Value]) -> Agreement | None:
@@ -194,9 +197,10 @@ def _compare_product(check: _Product, values: Sequence[Value]) -> Agreement | No
     if f > 1.0:
         return None  # a four-quadrant form of the power factor
     dp, du, di, df = check.resolution
-    slack = _SHARE * u * i + dp + du * i * f + di * u * f + df * u * i
+    resolution = dp + du * i * f + di * u * f + df * u * i
     made = u * i * f
-    return Agreement("product", check.what, p, made, abs(p - made) <= slack + 1e-9)
+    holds = abs(p - made) <= _SHARE * u * i + resolution + 1e-9
+    return Agreement("product", check.what, p, made, resolution, holds)
 
 
 def _compare_triangle(check: _Triangle, values: Sequence[Value]) -> Agreement | None:
@@ -208,7 +212,7 @@ def _compare_triangle(check: _Triangle, values: Sequence[Value]) -> Agreement | 
     amount = abs(s * fs)  # type: ignore[operator]
     slack = check.slack + 1e-9
     holds = made <= amount * (1 + _SHARE) + slack and made * _DISTORTION + slack >= amount
-    return Agreement("triangle", check.what, amount, made, holds)
+    return Agreement("triangle", check.what, amount, made, check.slack, holds)
 
 
 def _compare_voltages(voltages: Sequence[Value]) -> Agreement | None:
@@ -218,7 +222,7 @@ def _compare_voltages(voltages: Sequence[Value]) -> Agreement | None:
     highest, lowest = max(amounts), min(amounts)
     holds = highest - lowest <= _VOLTAGE_SHARE * highest
     shown = ", ".join(f"{amount:.5g}" for amount in amounts) if not holds else ""
-    return Agreement("voltages", shown, highest, lowest, holds)
+    return Agreement("voltages", shown, highest, lowest, 0.0, holds)
 
 
 def _sentence(found: Agreement) -> str:

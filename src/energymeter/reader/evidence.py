@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from energymeter.profiles import Point
-from energymeter.reader.crosscheck import CrossChecks
-from energymeter.reader.laws import laws_of
+from energymeter.reader.crosscheck import Agreement, CrossChecks
+from energymeter.reader.laws import Comparison, laws_of
 from energymeter.reader.reading import Value
 from energymeter.values import DataType, Encoding, Quantity, quantity_of, unit_factor
 
@@ -27,9 +27,12 @@ _MOST: Final = 5.0
 _RARE: Final = math.log(0.05)
 """A right reading gives an untypical value, one in twenty."""
 
+_DOUBT: Final = -1.6
+"""A value that is worth less does not make sense."""
+
 _FLOAT_EXPONENTS: Final = {DataType.FLOAT32: 256, DataType.FLOAT64: 2048}
-_LARGE_ENERGY: Final = 1e10
-"""Wh: more than a large building uses in ten years; possible, but not likely."""
+_USUAL_ENERGY: Final = 1e7
+"""Wh: from here on each further decade on a counter is less likely."""
 
 _ENERGIES: Final = ("Wh", "varh", "VAh")
 _NEVER_ZERO: Final = ("voltage", "voltage_ll", "frequency")
@@ -38,7 +41,13 @@ _ZERO: Final = -2.5
 """A voltage or a frequency of zero where the meter itself is alive."""
 
 _ALIKE: Final = 3.0
-_HOLDS: Final = 3.0
+_HOLDS: Final = 2.0
+"""A relation that holds by a share of a fiftieth, and twice that at a five-thousandth: values
+with a foreign low word are right to a hundredth, and no more."""
+
+_EXACT: Final = 7.0
+"""No relation says more than this."""
+
 _BROKEN: Final = -1.5
 _CLOSE: Final = 0.06
 """Phases of one grid are usually nearer to each other than this."""
@@ -78,8 +87,8 @@ class _Scale(NamedTuple):
     outside: float
     """Weights of a likely amount and of another one."""
 
-    large: float
-    """Amounts beyond are likely no more."""
+    usual: float
+    """Amounts beyond become less and less likely."""
 
     zero: float
     missing: float
@@ -94,7 +103,9 @@ class _Scale(NamedTuple):
             return -_MOST
         if not self.likely[0] <= amount <= self.likely[1]:
             return self.outside
-        return self.inside if amount < self.large else min(self.inside, -0.5)
+        if amount <= self.usual:
+            return self.inside
+        return min(self.inside, 1.0) - 0.5 * math.log10(amount / self.usual)
 
 
 class Judge:
@@ -130,7 +141,7 @@ class Judge:
         for place, (point, value) in enumerate(zip(self._points, values, strict=True)):
             weight = 0.0 if place in skipped else self._weigh(place, value)
             score += weight
-            plausible += weight >= 0
+            plausible += weight > _DOUBT
             if weight <= _RARE:
                 clues.append(Clue(weight, f"{point.name} would be {_shown(value, point)}"))
             elif weight > 0 and len(examples) < 3:
@@ -164,23 +175,19 @@ class Judge:
         if clue is not None:
             clues.append(clue)
         for found in self._checks.compare(values):
-            if found.kind == "voltages" or (not found.amount and not found.made):
-                continue
-            clues.append(
-                Clue(
-                    _HOLDS if found.holds else _BROKEN,
-                    f"{found.what}: {_AMOUNTS[found.kind]} {found.amount:.5g}, "
-                    f"{_MADE[found.kind]} {found.made:.5g}",
+            if found.kind != "voltages" and (found.amount or found.made):
+                text = (
+                    f"{found.what}: {_AMOUNTS[found.kind]} {found.amount:.6g}, "
+                    f"{_MADE[found.kind]} {found.made:.6g}"
                 )
-            )
+                clues.append(Clue(_relation_weight(found), text))
         for law in self._laws:
             result = law.compare(values)
-            if result is None or not (result[0] or result[1]):
+            if result is None or not (result.amount or result.made):
                 continue
-            said, made, holds = result
-            if holds or law.is_binding:
-                weight = _HOLDS if holds else _BROKEN
-                clues.append(Clue(weight, f"{law.what} is {said:.5g}, the others make {made:.5g}"))
+            if result.holds or law.is_binding:
+                text = f"{law.what} is {result.amount:.6g}, the others make {result.made:.6g}"
+                clues.append(Clue(_relation_weight(result), text))
         return clues
 
     def _compare_voltages(self, values: Sequence[Value]) -> Clue | None:
@@ -207,6 +214,14 @@ _MADE: Final = {
     "product": "U*I*pf makes",
     "triangle": "P and Q make",
 }
+
+
+def _relation_weight(found: Agreement | Comparison) -> float:
+    if not found.holds:
+        return _BROKEN
+    size = max(abs(found.amount), abs(found.made))
+    share = max(abs(found.amount - found.made), found.resolution, 1e-7 * size) / size
+    return min(_EXACT, _HOLDS * max(0.0, 1 - math.log10(50 * share) / 2))
 
 
 def _shown(value: Value, point: Point) -> str:
@@ -246,7 +261,7 @@ def _scale_of(point: Point) -> _Scale | None:
             likely=(0.0, 1e9),
             inside=0.1,
             outside=-0.5,
-            large=math.inf,
+            usual=math.inf,
             zero=0.0,
             missing=0.0,
             is_float=is_float,
@@ -267,7 +282,7 @@ def _scale_of(point: Point) -> _Scale | None:
         likely=likely,
         inside=inside,
         outside=outside,
-        large=_LARGE_ENERGY * slack / factor if quantity.unit in _ENERGIES else math.inf,
+        usual=_USUAL_ENERGY * slack / factor if quantity.unit in _ENERGIES else math.inf,
         zero=_ZERO if quantity.name in _NEVER_ZERO else 0.0,
         # Meters answer NaN for what they lack; a wrong order hardly ever makes one of a number.
         missing=2.5 if is_float else 1.0,

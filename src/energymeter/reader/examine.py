@@ -70,6 +70,9 @@ class Examiner:
 
     async def _cut(self, refused: Piece, pieces: list[Piece], *, is_confirmed: bool) -> None:
         block = refused.block
+        if not block.table.is_bits and block.count > self._learner.longest_read():
+            pieces.append(refused)  # no wonder: the next plan will not ask for so much
+            return
         parts = self._parts(block)
         if len(parts) < 2:
             if not is_confirmed:

@@ -182,7 +182,10 @@ class Experience:
         ]
         self._adopt([piece.block for piece in pieces])
         # What is not known yet is looked into at the next poll, from these pieces on.
-        self.wants_plan = all(piece.answer is not None for piece in pieces)
+        longest = learner.longest_read()
+        self.wants_plan = all(
+            piece.answer is not None or piece.block.count > longest for piece in pieces
+        )
         return [piece.answer for piece in pieces]
 
     async def _check(
@@ -193,26 +196,26 @@ class Experience:
         epoch_s: float,
     ) -> Sequence[bytes | None]:
         self._tries_left -= 1
-        answered = [
-            (decoder, answer)
-            for decoder, answer in zip(self.decoders, answers, strict=True)
-            if answer is not None
-        ]
         learner = self._learner
-        found = await find_shift(ask, answered, learner, self._order_of)
-        if found is None:
-            return answers
-        self._tries_left = 0
-        self._knowledge.is_checked = True
-        if not isinstance(found, str):
-            self.save_at = min(self.save_at, 0.0) if self._memory is not None else inf
-            return answers
-        learner.events.append(Event(EventKind.ANSWERS_SHIFTED, "", found))
-        if learner.widen(epoch_s):
+        while True:
+            answered = [
+                (decoder, answer)
+                for decoder, answer in zip(self.decoders, answers, strict=True)
+                if answer is not None
+            ]
+            found = await find_shift(ask, answered, learner, self._order_of)
+            if found is not None:
+                self._tries_left = 0
+                self._knowledge.is_checked = True
+                if self._memory is not None:
+                    self.save_at = min(self.save_at, 0.0)
+            if not isinstance(found, str) or not learner.widen(epoch_s):
+                return answers
+            learner.events.append(Event(EventKind.ANSWERS_SHIFTED, "", found))
             self._open_check()
-        self.replan()
-        failures.clear()
-        return await self._ask_all(ask, failures)
+            self.replan()
+            failures.clear()
+            answers = await self._ask_all(ask, failures)
 
     async def _ask_all(self, ask: Asker, failures: list[Failure]) -> list[bytes | None]:
         answers: list[bytes | None] = []

@@ -144,6 +144,22 @@ class CounterGuard:
         self._last[index] = nan
         return self._conclude(index, case, odd * direction, now)
 
+    def rebase(self, index: int, value: float, now: float) -> Verdict:
+        """Take an odd value as a new base, because it is known that the meter is another one."""
+        counter = self.counters[index]
+        last = _shown(self._last[index], counter)
+        text = (
+            f"{counter.name} went from {last} to {value:.12g} {counter.unit} while nobody read it, "
+            "and all other counters fell too: meter exchanged or counters reset"
+        )
+        event = Event(EventKind.COUNTER_REPLACED, counter.name, text)
+        return self._take(index, value, now, event)
+
+    def forget(self) -> None:
+        """Take the next values as they come."""
+        self._last = [nan] * len(self.counters)
+        self._cases.clear()
+
     def state(self, now: float) -> dict[str, LastCount]:
         """The last good value of every counter that had one, by name."""
         found = {}
@@ -225,7 +241,7 @@ class CounterGuard:
             what = f"{odd} after {last}, a step back"
         else:
             what = f"{odd} after {last}, more than can have been counted in the time between"
-        return f"{what}; withheld until it is explained ({case.readings} readings since)"
+        return f"{what}; withheld until it is explained"
 
 
 def _shown(amount: float, counter: Counter) -> str:

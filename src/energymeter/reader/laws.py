@@ -14,7 +14,7 @@ from energymeter.profiles import Point
 from energymeter.reader.reading import Value
 from energymeter.values import DataType, quantity_of, unit_factor
 
-__all__ = ["Law", "laws_of"]
+__all__ = ["Comparison", "Law", "laws_of"]
 
 _PHASES: Final = ("phase_a", "phase_b", "phase_c")
 _LINES: Final = ("phase_ab", "phase_bc", "phase_ca")
@@ -22,6 +22,17 @@ _NEAR: Final = 0.02
 """Relative deviation that still counts as equal."""
 
 _Made = Callable[[Sequence[float]], float]
+
+
+class Comparison(NamedTuple):
+    """How a law came out, in base units."""
+
+    amount: float
+    made: float
+    resolution: float
+    """What the registers cannot tell apart, all together."""
+
+    holds: bool
 
 
 class Law(NamedTuple):
@@ -40,8 +51,8 @@ class Law(NamedTuple):
     is_binding: bool
     """Whether it speaks against a reading where it is broken."""
 
-    def compare(self, values: Sequence[Value]) -> tuple[float, float, bool] | None:
-        """What the meter says, what the others make, and whether it holds; None: not all there."""
+    def compare(self, values: Sequence[Value]) -> Comparison | None:
+        """Compare what the meter says with what the others make; None: not all are there."""
         amount = values[self.place]
         parts = [values[place] for place in self.places]
         if not isinstance(amount, (int, float)) or not all(
@@ -58,7 +69,7 @@ class Law(NamedTuple):
         )
         # Steps that are as large as the value would let anything hold.
         allowed = _NEAR * max(said, abs(made)) + min(slack, 0.1 * max(said, abs(made)))
-        return said, abs(made), abs(said - abs(made)) <= allowed
+        return Comparison(said, abs(made), slack, abs(said - abs(made)) <= allowed)
 
 
 def laws_of(points: Sequence[Point]) -> tuple[Law, ...]:

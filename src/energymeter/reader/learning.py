@@ -73,6 +73,11 @@ class Learner:
         """The read of one point."""
         return plan_reads(self.profile, [point], max_words=self._max_words)[0]
 
+    def longest_read(self) -> float:
+        """Words of the longest read as far as it was learned."""
+        facts = self.knowledge.facts
+        return min((fact.at for fact in facts if fact.kind is FactKind.LONGEST), default=inf)
+
     def note_answer(self, words: int) -> None:
         """A read of so many words was answered."""
         self.longest_answered = max(self.longest_answered, words)

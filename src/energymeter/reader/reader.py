@@ -155,6 +155,14 @@ class MeterReader:
         )
         return report if self._hold_s <= 0 else self._held(report)
 
+    def accept_counters(self) -> None:
+        """Believe the counters at the next reading, whatever they say.
+
+        For whoever resets a counter or exchanges the meter on purpose: without it the new values
+        are withheld until they have grown for a minute.
+        """
+        self._checks.forget_counters()
+
     def remember(self) -> None:
         """Write what was learned to the memory now; a reader does so now and then by itself."""
         now = self._clock.monotonic()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TextIO
 
-from energymeter.reader import OrderFinding, ReadReport
+from energymeter.reader import OrderFinding, Quality, ReadReport
 from energymeter.service.poller import Poll
 from energymeter.values.text import format_value
 
-__all__ = ["ConsoleReporter", "failure_lines", "value_lines"]
+__all__ = ["ConsoleReporter", "failure_lines", "rejected", "value_lines"]
 
 
 def value_lines(report: ReadReport) -> list[str]:
@@ -32,6 +32,17 @@ def failure_lines(report: ReadReport) -> list[str]:
     return [f"{', '.join(places)}: {reason}" for reason, places in reasons.items()]
 
 
+def rejected(report: ReadReport) -> dict[str, str]:
+    """Name and reason of the values that were read and not believed."""
+    if Quality.WITHHELD not in report.qualities and Quality.OUT_OF_RANGE not in report.qualities:
+        return {}
+    return {
+        point.name: report.reason(point.name)
+        for point, quality in zip(report.points, report.qualities, strict=True)
+        if quality in (Quality.WITHHELD, Quality.OUT_OF_RANGE)
+    }
+
+
 class ConsoleReporter:
     """Writes polls as lines of text.
 
@@ -50,6 +61,8 @@ class ConsoleReporter:
         self._failed_since: datetime | None = None
         self._failed_polls = 0
         self._finding: OrderFinding | None = None
+        self._rejected: set[str] = set()
+        self._warned: set[str] = set()
 
     def show(self, poll: Poll) -> None:
         """Write one poll; see `Poller.on_poll`."""
@@ -72,6 +85,7 @@ class ConsoleReporter:
             self._failed_since, self._failed_polls = None, 0
         for line in failure_lines(report):
             self._say(when, f"not read: {line}")
+        self._tell_doubts(when, report)
         self._out.write("\n".join([f"{when} {self._title}", *value_lines(report), ""]))
         self._out.flush()
 
@@ -81,6 +95,21 @@ class ConsoleReporter:
             self._finding = finding
             self._err.write(f"AUTO: {finding.reason}\n")
             self._err.flush()
+
+    def _tell_doubts(self, when: str, report: ReadReport) -> None:
+        """Events always; values not believed and warnings when they are new."""
+        for event in report.events:
+            self._say(when, event.text)
+        reasons = rejected(report)
+        for name, reason in reasons.items():
+            if name not in self._rejected:
+                self._say(when, f"not believed: {name}: {reason}")
+        self._rejected = set(reasons)
+        for warning in report.warnings:
+            subject = warning.partition(":")[0]
+            if subject not in self._warned:
+                self._warned.add(subject)
+                self._say(when, f"does not go together: {warning}")
 
     def _say(self, when: str, text: str) -> None:
         self._err.write(f"{when} {self._title}: {text}\n")

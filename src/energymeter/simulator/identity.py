@@ -59,6 +59,7 @@ def _fingerprints(profile: Profile) -> Iterator[Point]:
                 type=fingerprint.type,
                 length=fingerprint.length,
                 value=fingerprint.expect[0],
+                byte_order=fingerprint.byte_order,
             )
 
 

@@ -16,7 +16,8 @@ def reading_manners(profile: Profile) -> Callable[[int, int, int], bytes | None]
 
     Returns None for a meter that simply answers.
     """
-    alone = {
+    # None as address: whatever single register is asked for.
+    alone: dict[tuple[int, int | None], bytes] = {
         (int(READ_FUNCTIONS[table]), answer.address): answer.value.to_bytes(2, "big")
         for answer in profile.lone_answers
         for table in answer.tables
@@ -25,8 +26,10 @@ def reading_manners(profile: Profile) -> Callable[[int, int, int], bytes | None]
         return None
 
     def on_read(function: int, address: int, count: int) -> bytes | None:
-        if count == 1 and (function, address) in alone:
-            return alone[function, address]
+        if count == 1:
+            lone = alone.get((function, address), alone.get((function, None)))
+            if lone is not None:
+                return lone
         if profile.even_reads and (address % 2 or count % 2):
             raise refusal(ExceptionCode.ILLEGAL_DATA_VALUE)
         return None

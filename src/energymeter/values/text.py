@@ -40,7 +40,7 @@ def format_value(value: float | str | bool | None, data_type: DataType, divisor:
         return str(value)
     if data_type is DataType.FLOAT32:
         # From 999999.5 six digits would round up to 1e+06.
-        return f"{value:.0f}" if 999_999.5 <= abs(value) < 1e12 else f"{value:.6g}"
+        return f"{value:.0f}" if 999_999.5 <= abs(value) < 1e16 else f"{value:.6g}"
     decimals = len(str(divisor)) - 1
     if data_type.is_integer and divisor == 10**decimals > 1:
         return f"{value:.{decimals}f}"
