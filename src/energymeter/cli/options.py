@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,28 @@ class PositiveFloat(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not a number", param, ctx)
         return number
+
+
+class Ratio(click.ParamType[Fraction]):
+    """A transformer ratio: `100/5`, or the number it stands for."""
+
+    name = "ratio"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click has it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Fraction:
+        """See `click.ParamType.convert`."""
+        try:
+            primary, _, secondary = str(value).partition("/")
+            ratio = Fraction(primary.strip()) / Fraction(secondary.strip() or 1)
+        except (ValueError, ZeroDivisionError):
+            ratio = Fraction(0)
+        if ratio <= 0:
+            self.fail(f"{value!r} is no ratio, write 100/5 or 20", param, ctx)
+        return ratio
 
 
 def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,6 +146,18 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Longest read in registers; default: the profile's.",
             ),
             click.option(
+                "--ct",
+                type=Ratio(),
+                metavar="RATIO",
+                help="Current transformers, such as 100/5, of a meter that shows secondary values.",
+            ),
+            click.option(
+                "--pt",
+                type=Ratio(),
+                metavar="RATIO",
+                help="Voltage transformers, such as 10000/100, likewise.",
+            ),
+            click.option(
                 "--rated-current",
                 type=PositiveFloat(1e6),
                 metavar="AMPERE",
@@ -176,6 +211,12 @@ class Target:
     find_byte_order: bool
     find_word_order: bool
     rated_current_a: float | None = None
+    ct: Fraction | None = None
+    """Ratio of the current transformers, where the meter shows secondary values."""
+
+    pt: Fraction | None = None
+    """Ratio of the voltage transformers, likewise."""
+
     memory: bool | None = None
     """Whether the user wants what is learned kept; None: as the command does."""
 
@@ -204,5 +245,7 @@ def target(host: str, options: dict[str, Any]) -> Target:
         find_byte_order=byte == "AUTO",
         find_word_order=word == "AUTO",
         rated_current_a=options["rated_current"],
+        ct=options["ct"],
+        pt=options["pt"],
         memory=options["memory"],
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from fractions import Fraction
+from typing import Literal
 
 from energymeter.cli.options import Target
 from energymeter.client import Link
@@ -23,6 +25,10 @@ async def open_reader(target: Target, *, remembers: bool) -> AsyncIterator[Meter
     Raises:
         ConfigError: A value of the meter is longer than the longest read.
     """
+    ratios: tuple[tuple[Literal["ct", "pt"], Fraction | None], ...] = (
+        ("ct", target.ct),
+        ("pt", target.pt),
+    )
     memory = None
     if remembers if target.memory is None else target.memory:
         memory = FileMemory(str(target.endpoint), target.unit, target.profile.name)
@@ -33,6 +39,7 @@ async def open_reader(target: Target, *, remembers: bool) -> AsyncIterator[Meter
             max_words=target.max_words,
             find_byte_order=target.find_byte_order,
             find_word_order=target.find_word_order,
+            ratios={kind: ratio for kind, ratio in ratios if ratio is not None},
             rating=None if target.rated_current_a is None else Rating(target.rated_current_a),
             memory=memory,
         )

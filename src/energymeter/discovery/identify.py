@@ -23,8 +23,11 @@ from energymeter.values import WireOrder, quantity_of
 
 __all__ = ["Identity", "identify"]
 
+_DOUBTED: Final = 3.0
+"""Profiles whose weight is less than the best's by more are left aside, at first."""
+
 _POSSIBLE: Final = 9.0
-"""Profiles whose weight is less than the best's by more are out."""
+"""And by more than this for good."""
 
 _EQUAL: Final = 3.0
 """Profiles this near to the best fit as well as it does."""
@@ -34,9 +37,11 @@ _LEAST: Final = 6.0
 
 _MATCH: Final = 6.0
 _OTHER: Final = -6.0
-_MAX_PROBES: Final = 14
+_MAX_REQUESTS: Final = 40
+"""After so many a unit is what no profile describes."""
+
 _MAX_VERIFIED: Final = 6
-_VERIFY_WORDS: Final = 160
+_VERIFY_WORDS: Final = 100
 """Registers read at most to verify one candidate."""
 
 _MAIN: Final = (
@@ -86,23 +91,38 @@ class _Detective:
         self._tree = tree
         self._answers: list[_Answer] = []
         self._weights = [0.0] * len(tree.leaves)
+        self._shown = [0.0] * len(tree.leaves)
+        """How much of the weight is positive knowledge: values and identification."""
 
     async def work(self) -> Identity:
-        everything = frozenset(range(len(self._tree.leaves)))
-        left = everything
-        while len(self._answers) < _MAX_PROBES:
-            done = frozenset(answer.probe for answer in self._answers)
-            probe = self._tree.best_probe(left, done)
-            if probe is None:
+        margin = _DOUBTED
+        verified: set[int] = set()
+        while self._asker.requests < _MAX_REQUESTS:
+            left = self._possible(margin)
+            best = max(left, key=self._rank)
+            probe = None
+            if len(left) > 1 or self._shown[best] < _LEAST:
+                done = frozenset(answer.probe for answer in self._answers)
+                probe = self._tree.best_probe(left, done)
+            ranked = sorted(left - verified, key=self._rank, reverse=True)
+            if probe is not None:
+                await self._ask(probe)
+            elif ranked and len(verified) < _MAX_VERIFIED and self._shown[ranked[0]] > 0:
+                verified.add(ranked[0])
+                await self._verify(self._tree.leaves[ranked[0]])
+            elif self._fits(best) or margin >= _POSSIBLE:
                 break
-            await self._ask(probe)
-            self._weigh(everything if len(self._answers) < 3 else left)
-            left = self._possible(left if len(self._answers) > 3 else everything)
-        ranked = sorted(left, key=lambda place: -self._weights[place])[:_MAX_VERIFIED]
-        for place in ranked:
-            await self._verify(self._tree.leaves[place])
-        self._weigh(ranked)
-        return await self._conclude(ranked)
+            else:  # nobody fits: perhaps one was given up too early
+                margin += _DOUBTED
+                continue
+            self._weigh()
+        return await self._conclude()
+
+    def _fits(self, place: int) -> bool:
+        return min(self._shown[place], self._weights[place]) >= _LEAST
+
+    def _rank(self, place: int) -> float:
+        return self._weights[place]
 
     async def _ask(self, probe: Probe) -> None:
         if any(answer.probe == probe for answer in self._answers):
@@ -110,23 +130,21 @@ class _Detective:
         data = await self._asker.read(probe.table, probe.address, probe.count)
         self._answers.append(_Answer(probe, data))
 
-    def _weigh(self, places: Iterable[int]) -> None:
-        for place in places:
-            leaf = self._tree.leaves[place]
-            weight, _ = self._judge(leaf)
+    def _weigh(self) -> None:
+        for place, leaf in enumerate(self._tree.leaves):
+            shown, _ = self._judge(leaf)
+            weight = 0.0
             for probe, data in self._answers:
-                chance = leaf.expect(probe).chance
-                weight += math.log(1 - chance if data is None else chance)
-                weight += sum(
-                    _compare(f, probe, data, leaf)
-                    for f in leaf.expect(probe).fingerprints
-                    if data is not None
-                )
-            self._weights[place] = weight
+                expected = leaf.expect(probe)
+                weight += math.log(1 - expected.chance if data is None else expected.chance)
+                if data is not None:
+                    shown += sum(_compare(f, probe, data, leaf) for f in expected.fingerprints)
+            self._shown[place] = shown
+            self._weights[place] = weight + shown
 
-    def _possible(self, places: Iterable[int]) -> frozenset[int]:
-        best = max(self._weights[place] for place in places)
-        return frozenset(p for p in places if self._weights[p] >= best - _POSSIBLE)
+    def _possible(self, margin: float) -> frozenset[int]:
+        least = max(self._weights) - margin
+        return frozenset(place for place, w in enumerate(self._weights) if w >= least)
 
     def _judge(self, leaf: Leaf) -> tuple[float, _Values]:
         values = _values_of(leaf, self._answers)
@@ -150,9 +168,8 @@ class _Detective:
             if not block.table.is_bits:
                 await self._ask(Probe(block.table, block.address, block.count))
 
-    async def _conclude(self, ranked: Sequence[int]) -> Identity:
-        best = max((self._weights[place] for place in ranked), default=0.0)
-        fitting = [p for p in ranked if self._weights[p] >= max(best - _EQUAL, _LEAST)]
+    async def _conclude(self) -> Identity:
+        fitting = [place for place in self._possible(_EQUAL) if self._fits(place)]
         fitting.sort(key=lambda p: -self._weights[p])
         sunspec = await self._sunspec(is_known=bool(fitting))
         if not fitting:

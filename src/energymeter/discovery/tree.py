@@ -59,7 +59,9 @@ class Expectation(NamedTuple):
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for profiles that this probe does not tell apart."""
-        return (self.chance, self.content)
+        if self.chance < 0.5:
+            return ("refused",)
+        return self.content or ("blank",)
 
 
 class Leaf:
@@ -87,19 +89,22 @@ class Leaf:
             known = self._known[probe] = self._expect(probe)
         return known
 
-    def probes(self) -> Iterator[Probe]:
-        """Reads that this meter answers well and that tell much about it."""
+    def probes(self) -> tuple[list[Probe], list[Probe]]:
+        """Reads that this meter answers well: those with telling values, and the others."""
         limit = min(self.profile.max_read_words or MAX_READ_WORDS, _MAX_PROBE_WORDS)
+        telling: list[Probe] = []
+        others: list[Probe] = []
         for fingerprint in self.fingerprints:
             count = fingerprint.length or fingerprint.type.words
-            yield Probe(fingerprint.tables[0], fingerprint.address, count)
+            telling.append(Probe(fingerprint.tables[0], fingerprint.address, count))
         for table, points in self._points.items():
             for run in _runs(points, limit):
-                if any(_is_telling(point) for point in run):
-                    first, end = run[0].address, max(point.end for point in run)
-                    if self.profile.even_reads:
-                        end += end % 2
-                    yield Probe(table, first, end - first)
+                first, end = run[0].address, max(point.end for point in run)
+                if self.profile.even_reads:
+                    end += end % 2
+                kind = telling if any(_is_telling(point) for point in run) else others
+                kind.append(Probe(table, first, end - first))
+        return telling, others
 
     def inside(self, probe: Probe) -> tuple[Point, ...]:
         """Points that lie wholly in a probe."""
@@ -144,7 +149,7 @@ class Leaf:
         for f in fingerprints:
             covered.update(range(f.address, f.address + (f.length or f.type.words)))
         if covered.issuperset(range(probe.address, probe.end)):
-            return 0.98
+            return 0.99
         if any(a <= probe.address and probe.end <= b for a, b in self._readable[probe.table]):
             return 0.8
         return 0.3
@@ -159,11 +164,17 @@ class ProfileTree:
 
     def __init__(self, profiles: Iterable[Profile]) -> None:
         self.leaves = tuple(Leaf(profile) for profile in profiles)
-        self.probes = tuple(dict.fromkeys(p for leaf in self.leaves for p in leaf.probes()))
+        both = [leaf.probes() for leaf in self.leaves]
+        telling = dict.fromkeys(probe for probes, _ in both for probe in probes)
+        others = dict.fromkeys(probe for _, probes in both for probe in probes)
+        self.probes = tuple(telling)
+        self._others = tuple(probe for probe in others if probe not in telling)
         self._grown: dict[tuple[frozenset[int], frozenset[Probe]], Probe | None] = {}
 
     def best_probe(self, left: frozenset[int], done: frozenset[Probe]) -> Probe | None:
         """The probe that leaves the fewest profiles together; None when none tells any apart.
+
+        For a single profile it is the one that shows most of it.
 
         Args:
             left: Places in `leaves` of the profiles that are still possible.
@@ -171,27 +182,30 @@ class ProfileTree:
         """
         key = (left, done)
         if key not in self._grown:
-            self._grown[key] = self._choose(left, done)
+            self._grown[key] = self._choose(self.probes, left, done) or self._choose(
+                self._others, left, done
+            )
         return self._grown[key]
 
-    def _choose(self, left: frozenset[int], done: frozenset[Probe]) -> Probe | None:
-        leaves = [self.leaves[place] for place in left]
-        if len(leaves) < 2:
-            return None
+    def _choose(
+        self, probes: Sequence[Probe], left: frozenset[int], done: frozenset[Probe]
+    ) -> Probe | None:
+        leaves = [self.leaves[place] for place in sorted(left)]
         best: Probe | None = None
-        # Better than nothing: at least two classes.
         least = float(len(leaves) ** 2)
-        for probe in self.probes:
+        for probe in probes:
             if probe in done:
                 continue
-            expected = [leaf.expect(probe) for leaf in leaves]
-            classes = Counter(e.key for e in expected)
-            if len(classes) == 1:
+            classes = Counter(leaf.expect(probe).key for leaf in leaves)
+            if len(classes) == 1 and (len(leaves) > 1 or ("refused",) in classes):
                 continue
-            # Those with something to show are told apart surely, by their values; silence and
-            # refusal say less. Of equals the shorter read.
-            blind = sum(not e.content for e in expected)
-            together = sum(n * n for n in classes.values()) + 0.5 * blind + 0.01 * probe.count
+            # Those who have something there are told apart surely, by their values; a blank says
+            # less. Of equals the shorter read.
+            together = sum(n * n for n in classes.values()) + 0.01 * probe.count
+            together += 0.5 * classes[("blank",)]
+            if len(leaves) == 1:
+                # Nothing to tell apart, but something to show.
+                together = -len(leaves[0].expect(probe).content)
             if together < least:
                 best, least = probe, together
         return best

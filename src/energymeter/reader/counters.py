@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from energymeter.profiles import Point
+from energymeter.reader.dependent import Ratios
 from energymeter.reader.quality import Rating
 from energymeter.values import Encoding, Quantity, quantity_of, unit_factor
 
@@ -43,7 +44,7 @@ class Counter(NamedTuple):
 def counters_of(
     points: Sequence[Point],
     rating: Rating | None = None,
-    ratios: Mapping[Literal["ct", "pt"], float] | None = None,
+    ratios: Ratios | None = None,
 ) -> tuple[Counter, ...]:
     """The counters among the points, in order; those whose unit is not known are left out.
 

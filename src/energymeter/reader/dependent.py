@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -13,7 +12,7 @@ from energymeter.values import Scale
 
 __all__ = ["Ratios", "Rescaler", "with_sources"]
 
-Ratios = Mapping[Literal["ct", "pt"], float]
+Ratios = Mapping[Literal["ct", "pt"], Fraction | float]
 
 
 def with_sources(points: Sequence[Point], all_points: Sequence[Point]) -> tuple[Point, ...]:
@@ -85,5 +84,7 @@ def _times(value: float, factor: Fraction) -> float:
 def _ratio_scale(point: Point, ratios: Ratios) -> Fraction | None:
     factor = Fraction(1)
     for kind in point.ratio:
-        factor *= Fraction(Decimal(str(ratios.get(kind, 1))))
+        ratio = ratios.get(kind, 1)
+        # A float such as 0.1 means the decimal that was written.
+        factor *= ratio if isinstance(ratio, Fraction) else Fraction(str(ratio))
     return None if factor == 1 else factor
