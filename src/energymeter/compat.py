@@ -9,12 +9,10 @@ recognised by their shape; pymodbus itself is never imported.
 from __future__ import annotations
 
 import argparse
-import inspect
 import logging
 import math
-import struct
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -25,14 +23,12 @@ from energymeter.codec import ReadRequest
 from energymeter.codec.codes import MAX_READ_WORDS
 from energymeter.errors import (
     ConfigError,
-    ExceptionReplyError,
-    LinkLostError,
     ProfileError,
-    RequestTimeout,
     UnknownHostError,
 )
 from energymeter.eventloop import run
 from energymeter.profiles import Profile, parse_profile
+from energymeter.pymodbus_unit import PymodbusUnit, ThisThread, is_pymodbus_client
 from energymeter.reader import MeterReader
 from energymeter.reader.reading import Value
 from energymeter.service.console import ConsoleReporter, failure_lines
@@ -248,56 +244,6 @@ class ModbusDeviceService:
             await Poller(reader, self.interval, show).run(polls)
 
 
-class _PymodbusUnit:
-    """pymodbus's synchronous client as a `UnitClient`."""
-
-    def __init__(self, client: Any, unit: int) -> None:  # noqa: ANN401
-        self._call = client.read_holding_registers
-        known = inspect.signature(self._call).parameters
-        # The argument that names the unit was renamed twice.
-        name = next((n for n in ("device_id", "slave", "unit") if n in known), "device_id")
-        self._unit = {name: unit}
-
-    async def read(self, request: ReadRequest) -> bytes:
-        """See `UnitClient.read`; blocks, as the client does."""
-        try:
-            answer = self._call(request.address, count=request.count, **self._unit)
-        except Exception as error:
-            # Every error of that library means one thing here: no answer.
-            if "ModbusIOException" in type(error).__name__:
-                raise RequestTimeout(str(error)) from error
-            raise LinkLostError(str(error)) from error
-        if answer.isError():
-            code = int(getattr(answer, "exception_code", 0))
-            if code:
-                msg = f"function {request.function} refused with exception {code}"
-                raise ExceptionReplyError(msg, function=request.function, code=code)
-            raise RequestTimeout(str(answer))
-        words = answer.registers
-        if len(words) != request.count:
-            msg = f"{len(words)} registers came, asked were {request.count}"
-            raise LinkLostError(msg)
-        return struct.pack(f">{len(words)}H", *words)
-
-
-class _ThisThread:
-    """Runs coroutines that never wait, such as reading a `_PymodbusUnit`, where they are called.
-
-    pymodbus's client blocks, so it needs no loop, and it stays in its owner's thread.
-    """
-
-    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run to the end and return the result or raise the error."""
-        try:
-            coroutine.send(None)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        coroutine.close()
-        msg = "a coroutine that was not to wait did"
-        raise RuntimeError(msg)
-
-
 class _NoUnit:
     """A unit nobody asks anything."""
 
@@ -305,12 +251,11 @@ class _NoUnit:
         raise NotImplementedError
 
 
-def _unit_of(client: Any, unit: int) -> tuple[UnitClient, LoopThread | _ThisThread]:  # noqa: ANN401
+def _unit_of(client: Any, unit: int) -> tuple[UnitClient, LoopThread | ThisThread]:  # noqa: ANN401
     if isinstance(client, BlockingLink):
         return client.unit(unit).asynchronous, client.thread
-    is_asynchronous = inspect.iscoroutinefunction(getattr(client, "connect", None))
-    if hasattr(client, "read_holding_registers") and not is_asynchronous:
-        return _PymodbusUnit(client, unit), _ThisThread()
+    if is_pymodbus_client(client):
+        return PymodbusUnit(client, unit), ThisThread()
     msg = f"{type(client).__name__} is no client, give a BlockingLink or pymodbus's ModbusTcpClient"
     raise ConfigError(msg)
 

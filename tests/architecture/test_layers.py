@@ -21,7 +21,7 @@ FLOORS: Final = (
     ("client", "server"),
     ("reader", "simulator"),
     ("discovery", "service"),
-    ("blocking",),
+    ("blocking", "pymodbus_unit"),
     ("compat",),
     ("devicefile",),
     ("devices", "flexmodbusreader"),

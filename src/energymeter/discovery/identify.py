@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -16,17 +16,17 @@ from energymeter.planner import Block, plan_reads
 from energymeter.profiles import Point
 from energymeter.profiles.model import Fingerprint
 from energymeter.reader.decoder import BlockDecoder
-from energymeter.reader.dependent import Rescaler, with_sources
+from energymeter.reader.dependent import Rescaler
 from energymeter.reader.evidence import Judge
 from energymeter.reader.reading import Quality, Value
 from energymeter.values import WireOrder, quantity_of
 
 __all__ = ["Identity", "identify"]
 
-_DOUBTED: Final = 3.0
+_DOUBTED: Final = 2.0
 """Profiles whose weight is less than the best's by more are left aside, at first."""
 
-_POSSIBLE: Final = 9.0
+_POSSIBLE: Final = 8.0
 """And by more than this for good."""
 
 _EQUAL: Final = 3.0
@@ -92,7 +92,9 @@ class _Detective:
         self._answers: list[_Answer] = []
         self._weights = [0.0] * len(tree.leaves)
         self._shown = [0.0] * len(tree.leaves)
-        """How much of the weight is positive knowledge: values and identification."""
+        """How much of the weight is what values and identification say."""
+        self._refuted = [0.0] * len(tree.leaves)
+        """And how much that it refused what it should answer."""
 
     async def work(self) -> Identity:
         margin = _DOUBTED
@@ -119,7 +121,7 @@ class _Detective:
         return await self._conclude()
 
     def _fits(self, place: int) -> bool:
-        return min(self._shown[place], self._weights[place]) >= _LEAST
+        return self._shown[place] + self._refuted[place] >= _LEAST
 
     def _rank(self, place: int) -> float:
         return self._weights[place]
@@ -127,19 +129,22 @@ class _Detective:
     async def _ask(self, probe: Probe) -> None:
         if any(answer.probe == probe for answer in self._answers):
             return
-        data = await self._asker.read(probe.table, probe.address, probe.count)
+        data = await self._asker.read(probe.table, probe.address, probe.words)
         self._answers.append(_Answer(probe, data))
 
     def _weigh(self) -> None:
         for place, leaf in enumerate(self._tree.leaves):
             shown, _ = self._judge(leaf)
-            weight = 0.0
+            weight = refuted = 0.0
             for probe, data in self._answers:
                 expected = leaf.expect(probe)
                 weight += math.log(1 - expected.chance if data is None else expected.chance)
+                if data is None and expected.chance > 0.5:
+                    refuted += math.log(1 - expected.chance)
                 if data is not None:
                     shown += sum(_compare(f, probe, data, leaf) for f in expected.fingerprints)
             self._shown[place] = shown
+            self._refuted[place] = refuted
             self._weights[place] = weight + shown
 
     def _possible(self, margin: float) -> frozenset[int]:
@@ -180,7 +185,7 @@ class _Detective:
             point.name: (value, point.unit)
             for name in _SHOWN
             for point, value in zip(values.points, values.values, strict=True)
-            if point.name == name or point.name == f"{name}_total"
+            if point.name in (name, f"{name}_total")
         }
         return Identity(
             profiles=tuple(leaf.profile.name for leaf in leaves),
@@ -220,7 +225,7 @@ def _values_of(leaf: Leaf, answers: Sequence[_Answer]) -> _Values:
         points = tuple(p for p in leaf.expect(probe).points if p.name not in found)
         if not points:
             continue
-        block = Block(probe.table, probe.address, probe.count, points)
+        block = Block(probe.table, probe.address, probe.words, points)
         values, _ = BlockDecoder(block, profile.order_of).decode(data)
         found.update((p.name, (p, v)) for p, v in zip(points, values, strict=True))
     names = set(found)
@@ -249,7 +254,7 @@ def _compare(fingerprint: Fingerprint, probe: Probe, data: bytes | None, leaf: L
         length=fingerprint.length,
     )
     order = WireOrder(fingerprint.byte_order or leaf.profile.byte_order, leaf.profile.word_order)
-    block = Block(probe.table, probe.address, probe.count, (point,))
+    block = Block(probe.table, probe.address, probe.words, (point,))
     value = BlockDecoder(block, lambda _point: order).decode(data or b"")[0][0]
     return _MATCH if value in fingerprint.expect else _OTHER
 

@@ -36,12 +36,12 @@ class Probe(NamedTuple):
 
     table: Table
     address: int
-    count: int
+    words: int
 
     @property
     def end(self) -> int:
         """First address after it."""
-        return self.address + self.count
+        return self.address + self.words
 
 
 class Expectation(NamedTuple):
@@ -141,9 +141,9 @@ class Leaf:
         self, probe: Probe, points: Sequence[Point], fingerprints: Sequence[Fingerprint]
     ) -> float:
         profile = self.profile
-        if profile.even_reads and (probe.address % 2 or probe.count % 2):
+        if profile.even_reads and (probe.address % 2 or probe.words % 2):
             return 0.1
-        if probe.count > (profile.max_read_words or MAX_READ_WORDS):
+        if probe.words > (profile.max_read_words or MAX_READ_WORDS):
             return 0.1
         covered = {a for p in points if not p.optional for a in range(p.address, p.end)}
         for f in fingerprints:
@@ -151,8 +151,8 @@ class Leaf:
         if covered.issuperset(range(probe.address, probe.end)):
             return 0.99
         if any(a <= probe.address and probe.end <= b for a, b in self._readable[probe.table]):
-            return 0.8
-        return 0.3
+            return 0.9
+        return 0.15
 
 
 class ProfileTree:
@@ -201,7 +201,7 @@ class ProfileTree:
                 continue
             # Those who have something there are told apart surely, by their values; a blank says
             # less. Of equals the shorter read.
-            together = sum(n * n for n in classes.values()) + 0.01 * probe.count
+            together = sum(n * n for n in classes.values()) + 0.01 * probe.words
             together += 0.5 * classes[("blank",)]
             if len(leaves) == 1:
                 # Nothing to tell apart, but something to show.
