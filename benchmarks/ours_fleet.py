@@ -16,6 +16,7 @@ import time
 from benchmarks.harness.loops import LOOPS, run_on
 
 from energymeter.client import Link
+from energymeter.eventloop import spare_collector
 from energymeter.profiles import Profile, ProfileLibrary
 from energymeter.reader import MeterReader
 from energymeter.service import Poll, Poller
@@ -64,6 +65,7 @@ async def poll_fleet(profile: Profile, ports: list[int], warm_up_s: float, secon
     ]
     tasks = [asyncio.create_task(poller.run()) for poller in pollers]
     await asyncio.sleep(warm_up_s)
+    spare_collector()
     tally.reset()
     cpu_before, begin = _cpu_seconds(), time.monotonic()
     await asyncio.sleep(seconds)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["new_event_loop", "run"]
+__all__ = ["new_event_loop", "run", "spare_collector"]
 
 Result = TypeVar("Result")
 
@@ -25,3 +26,15 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run `main` to its end in a new loop, as `asyncio.run` does."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
+
+
+def spare_collector() -> None:
+    """Keep the garbage collector from looking through what will stay until the end.
+
+    For a process that holds thousands of meters: call it once they all have been read. A full
+    collection over 5,000 readers takes a third of a second, in which no poll starts; what exists
+    now is taken out of its sight, and it looks at the rest less often.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

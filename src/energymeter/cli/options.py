@@ -11,8 +11,6 @@ from typing import Any
 
 import click
 
-from energymeter.compat import Endian, ModbusDevice
-from energymeter.devicefile import load_device
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile, ProfileLibrary, load_profile
 from energymeter.profiles.library import own_folder
@@ -33,7 +31,7 @@ __all__ = [
 _FOLDERS = "energymeter.profile_folders"
 """Where a command's context keeps the folders of `--profile-path`."""
 
-_ORDERS = click.Choice([member.name for member in Endian], case_sensitive=False)
+_ORDERS = click.Choice(["AUTO", "BIG", "LITTLE"], case_sensitive=False)
 
 
 class PositiveFloat(click.FloatRange):
@@ -185,8 +183,10 @@ def find_profile(profile: str | None, device: str | None) -> Profile:
         msg = "give --profile or --device, not both"
         raise ConfigError(msg)
     if device is not None:
-        found: ModbusDevice = load_device(device)
-        return found.profile
+        # Few name a meter this way; the others do not wait for what it needs.
+        from energymeter.devicefile import load_device  # noqa: PLC0415
+
+        return load_device(device).profile
     if profile is not None:
         if profile.endswith(".toml"):
             return load_profile(Path(profile))

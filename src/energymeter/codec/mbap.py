@@ -46,9 +46,15 @@ class MbapFramer:
             return []
         if self.pending_bytes:
             data = self._pending + data
-        frames: list[Frame] = []
         start = 0
         size = len(data)
+        # Nearly always exactly one frame comes: it needs no loop.
+        if size >= 8:
+            transaction, protocol, length, unit = _unpack_header(data)
+            if length == size - 6 and protocol == 0 and length <= _MAX_LENGTH:
+                self.pending_bytes = 0
+                return [_new_frame(Frame, (transaction, unit, data[7:]))]
+        frames: list[Frame] = []
         while size - start >= 7:
             transaction, protocol, length, unit = _unpack_header(data, start)
             if protocol != 0 or not 2 <= length <= _MAX_LENGTH:

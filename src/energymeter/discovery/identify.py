@@ -32,8 +32,14 @@ _POSSIBLE: Final = 8.0
 _EQUAL: Final = 3.0
 """Profiles this near to the best fit as well as it does."""
 
-_LEAST: Final = 6.0
-"""Less than this is no fit: two sound voltages are worth more."""
+_LEAST: Final = 4.0
+"""Less than this is no fit: a voltage and a frequency are worth more."""
+
+_MOST_DOUBTFUL: Final = 0.2
+"""Share of the values that may make no sense."""
+
+_FEWEST: Final = 3
+"""Values that have to be seen, where no register names the model."""
 
 _MATCH: Final = 6.0
 _OTHER: Final = -6.0
@@ -106,6 +112,8 @@ class _Detective:
             if len(left) > 1 or self._shown[best] < _LEAST:
                 done = frozenset(answer.probe for answer in self._answers)
                 probe = self._tree.best_probe(left, done)
+                if probe is None and self._shown[best] < _LEAST:
+                    probe = self._tree.best_probe(frozenset({best}), done)
             ranked = sorted(left - verified, key=self._rank, reverse=True)
             if probe is not None:
                 await self._ask(probe)
@@ -121,7 +129,11 @@ class _Detective:
         return await self._conclude()
 
     def _fits(self, place: int) -> bool:
-        return self._shown[place] + self._refuted[place] >= _LEAST
+        if self._shown[place] + self._refuted[place] < _LEAST:
+            return False
+        _, values = self._judge(self._tree.leaves[place])
+        is_sound = values.plausible >= (1 - _MOST_DOUBTFUL) * len(values.points)
+        return is_sound and (len(values.points) >= _FEWEST or self._shown[place] >= _MATCH)
 
     def _rank(self, place: int) -> float:
         return self._weights[place]

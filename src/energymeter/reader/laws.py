@@ -113,6 +113,12 @@ class _Finder:
         for line in (*lines, "voltage_ll_average"):
             yield from self._law(line, stars, _line_voltage, is_binding=True)
         yield from self._energies()
+        for name in list(self._known):
+            # The same once more, in another number format.
+            plain = name.removeprefix("int_")
+            for other in (plain, f"{plain}_total"):
+                if plain != name:
+                    yield from self._law(name, (other,), sum, is_binding=True)
 
     def _whole_meter(self) -> Iterator[Law]:
         """The power of the whole from voltages, currents and the power factor."""

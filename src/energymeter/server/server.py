@@ -210,14 +210,22 @@ class _Session(asyncio.Protocol):
         framer, respond = self._framer, self._answer
         encode = framer.encode
         frames = framer.feed(data)
-        # Answers to what came in one piece go out in one piece.
-        answers = []
-        for transaction, unit, pdu in frames:
+        if len(frames) == 1:
+            transaction, unit, pdu = frames[0]
             answer = respond(unit, pdu)
             if answer is not None:
-                answers.append(encode(transaction, unit, answer))
-        if answers:
-            self._transport.write(b"".join(answers))  # type: ignore[union-attr]
+                self._transport.write(encode(transaction, unit, answer))  # type: ignore[union-attr]
+        elif frames:
+            # Answers to what came in one piece go out in one piece.
+            self._transport.write(  # type: ignore[union-attr]
+                b"".join(
+                    [
+                        encode(transaction, unit, answer)
+                        for transaction, unit, pdu in frames
+                        if (answer := respond(unit, pdu)) is not None
+                    ]
+                )
+            )
         if not framer.pending_bytes:
             self.frame_sweep = 0
         elif frames or not self.frame_sweep:
