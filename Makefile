@@ -15,13 +15,13 @@ demo: $(VENV)/.installed  ## simulate meters, poll them, show them live
 	@$(BIN)/energymeter demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 check: $(VENV)/.installed-dev  ## format, lint, types, tests, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 format: $(VENV)/.installed-dev  ## format the code
 	$(BIN)/ruff format .
