@@ -25,6 +25,8 @@ _COMMANDS: Final[dict[str, str]] = {
     "demo": "Simulate a meter of each kind, poll them and show it live.",
     "profile": "List, show, check, make and convert meter profiles.",
     "plan": "Show the cheapest requests that read a meter, and their cost.",
+    "scan": "List the units that answer, and what they are.",
+    "find": "Find out how a meter's map is to be read.",
     "frame": "Explain a Modbus frame in words.",
 }
 """Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -21,6 +21,9 @@ from energymeter.simulator import SimulatedFleet
 from energymeter.transports import TcpEndpoint
 
 __all__ = ["command"]
+
+_PANEL_WIDTH = 54
+"""Columns the widest panel takes."""
 
 _METERS = ("electric", "water", "gas", "pm8000")
 
@@ -49,8 +52,7 @@ def command(seconds: float | None, seed: int, speed: float) -> int:
 
 async def _demo(seconds: float | None, seed: int, speed: float) -> int:
     async with AsyncExitStack() as stack:
-        show = _live(stack) if sys.stdout.isatty() else _plain
-        pollers = []
+        readers: dict[str, MeterReader] = {}
         for name in _METERS:
             profile = ProfileLibrary().load(name)
             fleet = SimulatedFleet(profile, seed=seed, speed=speed, port=0)
@@ -58,10 +60,14 @@ async def _demo(seconds: float | None, seed: int, speed: float) -> int:
             endpoint = TcpEndpoint("127.0.0.1", fleet.ports[0])
             link = await stack.enter_async_context(Link(endpoint))
             reader = MeterReader(link.unit(profile.defaults.unit), profile)
-            title = f"{name} on {endpoint}"
-            pollers.append(Poller(reader, 1.0, partial(show, title)))
-            if not sys.stdout.isatty():
+            readers[f"{name} on {endpoint}"] = reader
+        if sys.stdout.isatty():
+            show = _live(stack, list(readers))
+        else:
+            show = _plain
+            for title in readers:
                 click.echo(f"simulating {title}")
+        pollers = [Poller(reader, 1.0, partial(show, title)) for title, reader in readers.items()]
         try:
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 for poller in pollers:
@@ -81,22 +87,32 @@ def _plain(title: str, poll: Poll) -> None:
         click.echo(f"{when} {title}: not read: {line}", err=True)
 
 
-def _live(stack: AsyncExitStack) -> Show:
+def _live(stack: AsyncExitStack, titles: Sequence[str]) -> Show:
     from rich.columns import Columns  # noqa: PLC0415 - only a terminal pays for it
     from rich.console import Group  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
     from rich.panel import Panel  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    live = stack.enter_context(Live(auto_refresh=False, vertical_overflow="visible"))
-    panels: dict[str, Panel] = {}
+    live = stack.enter_context(Live(auto_refresh=False))
+    panels = {title: Panel("", title=title) for title in titles}
     hint = Text("Real Modbus TCP on these ports: try mbpoll or `energymeter read`. Ctrl-C ends.")
 
     def show(title: str, poll: Poll) -> None:
         report = poll.report
         lines = [*value_lines(report), *failure_lines(report)]
+        room = _lines_each(*live.console.size, len(panels))
+        if len(lines) > room:
+            lines = [*lines[: room - 1], f"  and {len(lines) - room + 1} more"]
         time = f"{report.time.astimezone():%H:%M:%S}"
-        panels[title] = Panel("\n".join(lines), title=title, subtitle=time, title_align="left")
+        text = Text("\n".join(lines))
+        panels[title] = Panel(text, title=title, subtitle=time, title_align="left")
         live.update(Group(hint, Columns(list(panels.values()))), refresh=True)
 
     return show
+
+
+def _lines_each(width: int, height: int, panels: int) -> int:
+    """Lines of each panel, so that all of them fit on the screen."""
+    rows = -(-panels // max(1, width // _PANEL_WIDTH))
+    return max(2, (height - 2) // rows - 2)

@@ -11,7 +11,7 @@ from energymeter.client import UnitClient
 from energymeter.discovery.asking import Asker
 from energymeter.discovery.sunspec import SunSpecMap, read_sunspec
 from energymeter.discovery.tree import MARKER, Leaf, Probe, ProfileTree
-from energymeter.errors import MeterError
+from energymeter.errors import MeterError, RequestTimeout
 from energymeter.planner import Block, plan_reads
 from energymeter.profiles import Point
 from energymeter.profiles.model import Fingerprint
@@ -103,6 +103,16 @@ class _Detective:
         """And how much that it refused what it should answer."""
 
     async def work(self) -> Identity:
+        try:
+            await self._look()
+        except RequestTimeout:
+            if not self._asker.is_alive:
+                raise
+            # It fell silent on the way: what was heard until then has to do.
+            self._weigh()
+        return await self._conclude()
+
+    async def _look(self) -> None:
         margin = _DOUBTED
         verified: set[int] = set()
         while self._asker.requests < _MAX_REQUESTS:
@@ -126,7 +136,6 @@ class _Detective:
                 margin += _DOUBTED
                 continue
             self._weigh()
-        return await self._conclude()
 
     def _fits(self, place: int) -> bool:
         if self._shown[place] + self._refuted[place] < _LEAST:

@@ -22,6 +22,10 @@ _SMALLEST_WORDS: Final = 2
 """A refused read is halved until it is so short."""
 
 _ORDERS: Final = tuple(WireOrder(byte, word) for byte in Order for word in Order)
+_NEAR_WORDS: Final = 60
+"""Voltages, currents and powers are not farther apart than this."""
+
+_LARGEST_CURRENT: Final = 5000.0
 _SCALES: Final = (1.0, 0.1, 0.01, 0.001)
 
 Sureness = Literal["likely", "perhaps"]
@@ -31,6 +35,16 @@ class _Form(NamedTuple):
     type: DataType
     order: WireOrder
     scale: float
+
+
+class _Place(NamedTuple):
+    form: _Form
+    address: int
+    values: tuple[float, ...]
+
+    def of(self, what: str, sureness: Sureness, why: str) -> Proposal:
+        """A proposal for this place."""
+        return Proposal(what, self.address, *self.form, self.values, sureness, why)
 
 
 _FORMS: Final = (
@@ -97,11 +111,10 @@ def propose(words: Mapping[int, int]) -> list[Proposal]:
     """What the registers can be, the most certain first."""
     numbers = {form: dict(_numbers(words, form)) for form in _FORMS}
     voltages = [
-        Proposal("voltages of three phases", *place, "perhaps", f"alike, {_text(values)} V")
+        place.of("voltages of three phases", "perhaps", f"alike, {_text(place.values)} V")
         for form in _FORMS
-        for address, values in _triples(numbers[form], form)
-        if 90 <= min(values) and max(values) <= 300 and _are_alike(values) and len(set(values)) > 1
-        for place in [(address, form.type, form.order, form.scale, values)]
+        for place in _triples(numbers[form], form)
+        if _are_voltages(place.values)
     ]
     found = [_with_powers(voltage, numbers) for voltage in voltages]
     found.sort(key=lambda group: -group[0])
@@ -130,18 +143,18 @@ def _numbers(words: Mapping[int, int], form: _Form) -> Iterator[tuple[int, float
             yield address, number
 
 
-def _triples(
-    numbers: Mapping[int, float], form: _Form
-) -> Iterator[tuple[int, tuple[float, float, float]]]:
+def _triples(numbers: Mapping[int, float], form: _Form) -> Iterator[_Place]:
     size = form.type.words
     for address, first in numbers.items():
         second, third = numbers.get(address + size), numbers.get(address + 2 * size)
         if second is not None and third is not None:
-            yield address, (first, second, third)
+            yield _Place(form, address, (first, second, third))
 
 
-def _are_alike(values: Sequence[float]) -> bool:
-    return max(values) - min(values) <= 0.06 * max(values)
+def _are_voltages(values: Sequence[float]) -> bool:
+    """Three, alike but not the same, of a usual size."""
+    low, high = min(values), max(values)
+    return 90 <= low < high <= 300 and high - low <= 0.06 * high  # noqa: SIM300
 
 
 def _with_powers(
@@ -151,44 +164,43 @@ def _with_powers(
     forms = [form for form in _FORMS if form.order == voltage.order or form.type.words == 1]
     forms = [form for form in forms if form.type.is_float == voltage.type.is_float]
     triples = [
-        (form, address, values)
+        place
         for form in forms
-        for address, values in _triples(numbers[form], form)
-        if address != voltage.address and any(values) and 1e-3 < max(map(abs, values)) < 1e7
+        for place in _triples(numbers[form], form)
+        if place.address != voltage.address
+        and abs(place.address - voltage.address) <= _NEAR_WORDS
+        and 1e-3 < max(map(abs, place.values)) < 1e7
     ]
     best = 0.0
     group = [voltage]
-    for form, address, currents in triples:
-        if max(map(abs, currents)) > 5000 or abs(address - voltage.address) > 60:
+    for currents in triples:
+        apparent = [u * abs(i) for u, i in zip(voltage.values, currents.values, strict=True)]
+        if min(apparent) < 1 or max(map(abs, currents.values)) > _LARGEST_CURRENT:
             continue
-        apparent = [u * abs(i) for u, i in zip(voltage.values, currents, strict=True)]
-        if min(apparent) < 1:
-            continue
-        for other, place, powers in triples:
-            if place == address:
+        for powers in triples:
+            if powers.address == currents.address:
                 continue
-            factors = [abs(p) / s for p, s in zip(powers, apparent, strict=True)]
-            if not (min(factors) > 0.5 and max(factors) <= 1.005):
+            factors = [abs(p) / s for p, s in zip(powers.values, apparent, strict=True)]
+            if min(factors) < 0.5 or max(factors) > 1.005:
                 continue
-            total = numbers[other].get(place + 3 * other.type.words, 0.0)
-            is_sum = abs(total - sum(powers)) <= 1e-3 * abs(sum(powers))
+            place = powers.address + 3 * powers.form.type.words
+            total = numbers[powers.form].get(place, 0.0)
+            is_sum = abs(total - sum(powers.values)) <= 1e-3 * abs(sum(powers.values))
             # A sum right to the digit is no chance; phases nearly of one power factor neither.
             worth = (3.0 if is_sum else 0.0) + 1.0 - (max(factors) - min(factors))
-            if worth > best:
-                best = worth
-                sureness: Sureness = "likely" if is_sum else "perhaps"
-                why = f"P is {_text(factors)} of U*I"
-                group = [
-                    voltage._replace(sureness=sureness),
-                    _proposal("currents of three phases", form, address, currents, sureness, why),
-                    _proposal("active powers of three phases", other, place, powers, sureness, why),
-                ]
-                if is_sum:
-                    at = place + 3 * other.type.words
-                    text = "the sum of the three powers"
-                    group.append(
-                        _proposal("active power, total", other, at, (total,), "likely", text)
-                    )
+            if worth <= best:
+                continue
+            best = worth
+            sureness: Sureness = "likely" if is_sum else "perhaps"
+            why = f"P is {_text(factors)} of U*I"
+            group = [
+                voltage._replace(sureness=sureness),
+                currents.of("currents of three phases", sureness, why),
+                powers.of("active powers of three phases", sureness, why),
+            ]
+            if is_sum:
+                whole = _Place(powers.form, place, (total,))
+                group.append(whole.of("active power, total", "likely", "the sum of the three"))
     return best, group
 
 
@@ -197,10 +209,10 @@ def _line_voltages(
 ) -> Iterator[Proposal]:
     form = _Form(voltage.type, voltage.order, voltage.scale)
     wanted = sqrt(3) * sum(voltage.values) / 3
-    for address, values in _triples(numbers[form], form):
-        if all(abs(value - wanted) <= 0.03 * wanted for value in values):
-            why = f"{_text(values)} V, the square root of 3 times the phases"
-            yield _proposal("voltages between phases", form, address, values, "likely", why)
+    for place in _triples(numbers[form], form):
+        if all(abs(value - wanted) <= 0.03 * wanted for value in place.values):
+            why = f"{_text(place.values)} V, the square root of 3 times the phases"
+            yield place.of("voltages between phases", "likely", why)
 
 
 def _frequencies(
@@ -216,18 +228,7 @@ def _frequencies(
                 agrees = voltage is not None and voltage.type.is_float == form.type.is_float
                 sureness: Sureness = "likely" if agrees and form.type.is_float else "perhaps"
                 why = f"{number:.5g} Hz"
-                yield _proposal("frequency", form, address, (number,), sureness, why)
-
-
-def _proposal(
-    what: str,
-    form: _Form,
-    address: int,
-    values: tuple[float, ...],
-    sureness: Sureness,
-    why: str,
-) -> Proposal:
-    return Proposal(what, address, form.type, form.order, form.scale, values, sureness, why)
+                yield _Place(form, address, (number,)).of("frequency", sureness, why)
 
 
 def _text(values: Sequence[float]) -> str:

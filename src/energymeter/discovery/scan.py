@@ -81,6 +81,8 @@ async def scan_hosts(  # noqa: PLR0913 - keyword-only, what a user decides
             on_host(report)
         return report
 
+    if len(endpoints) == 1:
+        return [await one(endpoints[0])]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(endpoint)) for endpoint in endpoints]
     return [task.result() for task in tasks]

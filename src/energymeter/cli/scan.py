@@ -1,0 +1,188 @@
+"""`energymeter scan`: who answers, and what is it?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from energymeter.cli.options import PositiveFloat, profile_library, profile_path_option
+from energymeter.discovery.identify import Identity
+from energymeter.discovery.scan import HostReport, scan_hosts
+from energymeter.discovery.targets import parse_hosts, parse_units
+from energymeter.discovery.tree import ProfileTree
+from energymeter.errors import ProfileError
+from energymeter.eventloop import run
+from energymeter.profiles import Profile
+from energymeter.transports import TcpEndpoint
+from energymeter.values.text import format_value, shortest
+from energymeter.values.types import DataType
+
+__all__ = ["command"]
+
+
+@click.command("scan")
+@click.argument("where", metavar="HOST[:PORT]|NETWORK/LENGTH[:PORT]")
+@click.option("--units", default="1-247", show_default=True, help="Units to ask, as 1-10,20.")
+@click.option(
+    "--timeout",
+    type=PositiveFloat(3600),
+    default=0.5,
+    show_default=True,
+    help="Seconds to wait for a connection and for each answer.",
+)
+@profile_path_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(where: str, units: str, timeout: float, as_json: bool) -> int:
+    """List the units that answer, and the profiles that fit them.
+
+    Any answer is a sign of life, a refusal too. What a unit is, is found with a few reads of
+    registers that differ most between the profiles; profiles that cannot be told apart are all
+    named. Only reads.
+
+    Exit code 0: somebody answered. 1: nobody. 2: wrong usage.
+    """
+    endpoints = parse_hosts(where, 502)
+    numbers = parse_units(units)
+    tree = ProfileTree(_profiles())
+    reports = run(_scan(endpoints, numbers, tree, timeout))
+    if as_json:
+        click.echo(json.dumps(_as_data(reports), indent=2, ensure_ascii=False))
+    else:
+        for line in _lines(reports):
+            click.echo(line)
+    for report in reports:
+        if report.fault and (len(reports) == 1 or report.is_open):
+            click.echo(f"energymeter: {report.endpoint}: {report.fault}", err=True)
+    return 0 if any(report.units for report in reports) else 1
+
+
+def _profiles() -> Iterator[Profile]:
+    for name, found in profile_library().load_each():
+        if isinstance(found, ProfileError):
+            click.echo(f"energymeter: profile {name} is left out: {found}", err=True)
+        else:
+            yield found
+
+
+async def _scan(
+    endpoints: Sequence[TcpEndpoint], units: Sequence[int], tree: ProfileTree, timeout_s: float
+) -> list[HostReport]:
+    hosts = f"{len(endpoints)} hosts" if len(endpoints) > 1 else str(endpoints[0])
+    click.echo(
+        f"asking {len(units)} unit{'s' if len(units) > 1 else ''} at {hosts}: "
+        f"{timeout_s:g} s for each that is silent, up to {len(units) * timeout_s:.0f} s a host",
+        err=True,
+    )
+    with _progress(len(endpoints), len(units)) as tell:
+        return await scan_hosts(
+            endpoints,
+            units,
+            tree,
+            timeout_s=timeout_s,
+            on_unit=lambda report, unit: tell(f"{report.endpoint} unit {unit}", 1),
+            on_host=lambda report: tell(
+                str(report.endpoint), len(units) - len(report.units) - report.silent
+            ),
+        )
+
+
+@contextmanager
+def _progress(hosts: int, units: int) -> Iterator[Callable[[str, int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _text, _steps: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only people pay for it
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=hosts * units)
+
+        def tell(text: str, steps: int) -> None:
+            progress.update(task, description=text, advance=steps)
+
+        yield tell
+
+
+def _lines(reports: Sequence[HostReport]) -> list[str]:
+    lines = []
+    for report in reports:
+        for found in report.units:
+            lines.append(f"{report.endpoint} unit {found.unit}: {_what(found.identity)}")
+    asked = sum(len(report.units) + report.silent for report in reports)
+    alive = sum(len(report.units) for report in reports)
+    open_hosts = sum(report.is_open for report in reports)
+    of_hosts = (
+        f", {open_hosts} of {len(reports)} hosts accept connections" if len(reports) > 1 else ""
+    )
+    lines.append(f"{alive} of {asked} units answer{of_hosts}")
+    return lines
+
+
+def _what(identity: Identity) -> str:
+    parts = []
+    match identity.profiles:
+        case []:
+            parts.append("answers, no profile fits")
+        case [name]:
+            parts.append(f"{name} fits")
+        case names:
+            parts.append(f"{' and '.join(names)} fit equally, they cannot be told apart")
+    if identity.values:
+        shown = [
+            f"{name} {_number(value)} {unit}".rstrip()
+            for name, (value, unit) in identity.values.items()
+        ]
+        parts.append(", ".join(shown))
+    if identity.sunspec is not None:
+        models = ", ".join(str(model) for model in identity.sunspec.models)
+        name = f"{identity.sunspec.manufacturer} {identity.sunspec.model}".strip()
+        parts.append(f"SunSpec {name or 'device'}, models {models}")
+    parts.append(f"{identity.requests} reads")
+    return "; ".join(parts)
+
+
+def _number(value: Any) -> str:  # noqa: ANN401 - any value of a reading
+    return format_value(value, DataType.FLOAT32)
+
+
+def _as_data(reports: Sequence[HostReport]) -> dict[str, Any]:
+    return {
+        "hosts": [
+            {
+                "host": str(report.endpoint),
+                "open": report.is_open,
+                "fault": report.fault or None,
+                "silent": report.silent,
+                "units": [
+                    {
+                        "unit": found.unit,
+                        "profiles": list(found.identity.profiles),
+                        "requests": found.identity.requests,
+                        "plausible": found.identity.plausible,
+                        "judged": found.identity.judged,
+                        "values": {
+                            name: {
+                                "value": shortest(value, DataType.FLOAT32)
+                                if isinstance(value, float)
+                                else value,
+                                "unit": unit,
+                            }
+                            for name, (value, unit) in found.identity.values.items()
+                        },
+                        "sunspec": None
+                        if found.identity.sunspec is None
+                        else found.identity.sunspec._asdict(),
+                    }
+                    for found in report.units
+                ],
+            }
+            for report in reports
+            if report.is_open or len(reports) == 1
+        ]
+    }
