@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from tests.support.loops import run
 from tests.support.peculiar import MemoryUnit, Peculiar, profile_of, served
 
+from energymeter.client import Link
 from energymeter.clock import ManualClock
 from energymeter.errors import RequestTimeout
 from energymeter.planner import plan_reads
-from energymeter.profiles import Profile
+from energymeter.profiles import Profile, ProfileLibrary
 from energymeter.reader import MeterReader, Quality, ReadReport
 from energymeter.reader.examine import Budget
 from energymeter.reader.memory import FileMemory
 from energymeter.reader.reading import EventKind
+from energymeter.server import ModbusServer, RegisterImage, Tables
+from energymeter.transports import TcpEndpoint
 
 DAY_S = 86_400.0
 
@@ -405,3 +408,21 @@ def test_learning_over_a_real_socket(make: Callable[[Profile], Peculiar], gone: 
     for report in reports:
         assert all(r.value in (None, 1000 + int(r.name.removeprefix("at_"))) for r in report)
     assert len(handler.asked) <= 3 * (1 + Budget().left) + 6 * 6
+
+
+def test_a_refused_block_of_a_meter_with_scale_registers_is_examined() -> None:
+    # Points with codes for their scale could not be told apart by hash, and the reader fell.
+    profile = ProfileLibrary([]).load("schneider-electric/ion6200")
+    tables = Tables(holding=RegisterImage([(99, bytes(100))]))
+
+    async def read() -> ReadReport:
+        async with (
+            ModbusServer(tables, port=0) as server,
+            Link(TcpEndpoint("127.0.0.1", server.port)) as link,
+        ):
+            return await MeterReader(link.unit(1), profile).read()
+
+    report = run(read(), "asyncio")
+
+    assert report.failures
+    assert report["frequency"].value == 0

@@ -31,6 +31,9 @@ __all__ = [
 _FOLDERS = "energymeter.profile_folders"
 """Where a command's context keeps the folders of `--profile-path`."""
 
+SUNSPEC = "sunspec"
+"""The profile's name that means: ask the device for its SunSpec models."""
+
 _ORDERS = click.Choice(["AUTO", "BIG", "LITTLE"], case_sensitive=False)
 
 
@@ -86,7 +89,8 @@ def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--profile",
         metavar="NAME",
-        help="A meter profile, such as pm8000 or electric, or its file; see profile list.",
+        help="A meter profile, such as pm8000 or electric, or its file; see profile list. "
+        "To read: sunspec asks the device for its own description.",
     )(command)
 
 
@@ -173,6 +177,24 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _described_by_itself(host: str, options: dict[str, Any]) -> Profile:
+    """The profile a SunSpec device gives of itself.
+
+    Raises:
+        ConfigError: It is no SunSpec device, or none that is known here.
+        MeterError: It cannot be asked.
+    """
+    from energymeter.discovery.sunspec_profile import ask_profile  # noqa: PLC0415 - few need it
+    from energymeter.eventloop import run  # noqa: PLC0415
+
+    endpoint = TcpEndpoint(*parse_host_port(host, 502))
+    unit = 1 if options["unit"] is None else options["unit"]
+    profile = run(ask_profile(endpoint, unit, options["timeout"]))
+    return profile.model_copy(
+        update={"defaults": profile.defaults.model_copy(update={"unit": unit})}
+    )
+
+
 def find_profile(profile: str | None, device: str | None) -> Profile:
     """The meter that was named.
 
@@ -227,7 +249,10 @@ def target(host: str, options: dict[str, Any]) -> Target:
     Raises:
         ConfigError: They do not make sense.
     """
-    profile = find_profile(options["profile"], options["device"])
+    if options["profile"] == SUNSPEC and options["device"] is None:
+        profile = _described_by_itself(host, options)
+    else:
+        profile = find_profile(options["profile"], options["device"])
     byte, word = options["byteorder"], options["wordorder"]
     fixed = {
         key: Order(value.lower())

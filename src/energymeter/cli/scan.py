@@ -110,10 +110,11 @@ def _progress(hosts: int, units: int) -> Iterator[Callable[[str, int], None]]:
 
 
 def _lines(reports: Sequence[HostReport]) -> list[str]:
-    lines = []
-    for report in reports:
-        for found in report.units:
-            lines.append(f"{report.endpoint} unit {found.unit}: {_what(found.identity)}")
+    lines = [
+        f"{report.endpoint} unit {found.unit}: {_what(found.identity)}"
+        for report in reports
+        for found in report.units
+    ]
     asked = sum(len(report.units) + report.silent for report in reports)
     alive = sum(len(report.units) for report in reports)
     open_hosts = sum(report.is_open for report in reports)

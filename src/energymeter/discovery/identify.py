@@ -32,7 +32,7 @@ _POSSIBLE: Final = 8.0
 _EQUAL: Final = 3.0
 """Profiles this near to the best fit as well as it does."""
 
-_LEAST: Final = 4.0
+_LEAST: Final = 3.5
 """Less than this is no fit: a voltage and a frequency are worth more."""
 
 _MOST_DOUBTFUL: Final = 0.2
@@ -116,8 +116,9 @@ class _Detective:
         margin = _DOUBTED
         verified: set[int] = set()
         while self._asker.requests < _MAX_REQUESTS:
-            left = self._possible(margin)
-            best = max(left, key=self._rank)
+            best = max(range(len(self._weights)), key=self._rank)
+            # Before anything is named, whatever would be named with it is told from it.
+            left = self._possible(max(margin, _EQUAL) if self._fits(best) else margin)
             probe = None
             if len(left) > 1 or self._shown[best] < _LEAST:
                 done = frozenset(answer.probe for answer in self._answers)

@@ -25,6 +25,10 @@ _ORDERS: Final = tuple(WireOrder(byte, word) for byte in Order for word in Order
 _NEAR_WORDS: Final = 60
 """Voltages, currents and powers are not farther apart than this."""
 
+_CHANCE: Final = {DataType.FLOAT32: 2.0, DataType.INT32: 1.0, DataType.INT16: 0.0}
+"""The more bits, the less likely that three of them look like voltages by chance."""
+
+_SURE: Final = 2.5
 _LARGEST_CURRENT: Final = 5000.0
 _SCALES: Final = (1.0, 0.1, 0.01, 0.001)
 
@@ -118,12 +122,18 @@ def propose(words: Mapping[int, int]) -> list[Proposal]:
     ]
     found = [_with_powers(voltage, numbers) for voltage in voltages]
     found.sort(key=lambda group: -group[0])
-    proposals = [proposal for _, group in found[:3] for proposal in group]
+    proposals: list[Proposal] = []
+    for _, group in found:
+        # What stands in the same registers as something better is its shadow.
+        if not any(_overlap(one, other) for one in group for other in proposals):
+            proposals += group
     if found:
         trusted = found[0][1][0]
         proposals += _line_voltages(trusted, numbers)
-    proposals += _frequencies(numbers, found[0][1][0] if found else None)
-    return list(dict.fromkeys(proposals))
+    for frequency in _frequencies(numbers, found[0][1][0] if found else None):
+        if not any(_overlap(frequency, other) for other in proposals):
+            proposals.append(frequency)
+    return sorted(proposals, key=lambda proposal: proposal.sureness != "likely")
 
 
 def _numbers(words: Mapping[int, int], form: _Form) -> Iterator[tuple[int, float]]:
@@ -151,10 +161,15 @@ def _triples(numbers: Mapping[int, float], form: _Form) -> Iterator[_Place]:
             yield _Place(form, address, (first, second, third))
 
 
+def _overlap(one: Proposal, other: Proposal) -> bool:
+    ends = [p.address + len(p.values) * p.type.words for p in (one, other)]
+    return one.address < ends[1] and other.address < ends[0]
+
+
 def _are_voltages(values: Sequence[float]) -> bool:
     """Three, alike but not the same, of a usual size."""
     low, high = min(values), max(values)
-    return 90 <= low < high <= 300 and high - low <= 0.06 * high  # noqa: SIM300
+    return 90 <= low < high <= 300 and high - low <= 0.06 * high
 
 
 def _with_powers(
@@ -171,7 +186,7 @@ def _with_powers(
         and abs(place.address - voltage.address) <= _NEAR_WORDS
         and 1e-3 < max(map(abs, place.values)) < 1e7
     ]
-    best = 0.0
+    best = _CHANCE[voltage.type]
     group = [voltage]
     for currents in triples:
         apparent = [u * abs(i) for u, i in zip(voltage.values, currents.values, strict=True)]
@@ -188,10 +203,11 @@ def _with_powers(
             is_sum = abs(total - sum(powers.values)) <= 1e-3 * abs(sum(powers.values))
             # A sum right to the digit is no chance; phases nearly of one power factor neither.
             worth = (3.0 if is_sum else 0.0) + 1.0 - (max(factors) - min(factors))
+            worth += _CHANCE[voltage.type]
             if worth <= best:
                 continue
             best = worth
-            sureness: Sureness = "likely" if is_sum else "perhaps"
+            sureness: Sureness = "likely" if worth >= _SURE else "perhaps"
             why = f"P is {_text(factors)} of U*I"
             group = [
                 voltage._replace(sureness=sureness),

@@ -27,6 +27,9 @@ class SunSpecMap(NamedTuple):
     models: tuple[int, ...]
     """Numbers of the models in the chain, without the end mark."""
 
+    places: tuple[tuple[int, int, int], ...] = ()
+    """Number, address of the header and length of each model."""
+
 
 async def read_sunspec(asker: Asker, marker: bytes | None = None) -> SunSpecMap | None:
     """The chain at the usual place; None when there is no marker.
@@ -43,22 +46,23 @@ async def read_sunspec(asker: Asker, marker: bytes | None = None) -> SunSpecMap 
     if marker != _MARKER:
         return None
     manufacturer = model = ""
-    models: list[int] = []
+    places: list[tuple[int, int, int]] = []
     address = _BASE + 2
-    while len(models) < _MAX_MODELS:
+    while len(places) < _MAX_MODELS:
         header = await asker.read(Table.HOLDING, address, 2)
         if header is None:
             break
         number, length = int.from_bytes(header[:2], "big"), int.from_bytes(header[2:], "big")
         if number in (_END, 0):
             break
-        models.append(number)
+        places.append((number, address, length))
         if number == _COMMON and not manufacturer:
             data = await asker.read(Table.HOLDING, address + 2, 32)
             if data is not None:
                 manufacturer, model = _text(data[:32]), _text(data[32:])
         address += 2 + length
-    return SunSpecMap(manufacturer, model, tuple(models))
+    models = tuple(number for number, _, _ in places)
+    return SunSpecMap(manufacturer, model, models, tuple(places))
 
 
 def _text(data: bytes) -> str:

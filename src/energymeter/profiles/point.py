@@ -47,6 +47,10 @@ class ScaleSource(Part):
     bits: tuple[int, int] | None = None
     """First and last bit that count, 0 the lowest; None: all of them."""
 
+    def __hash__(self) -> int:
+        # `codes`, a dict, has no hash of its own; equal sources still have equal ones.
+        return hash((self.point, self.form, self.over, self.bits))
+
     @property
     def registers(self) -> tuple[str, ...]:
         """Names of the points the factor is made of."""

@@ -14,7 +14,7 @@ from energymeter.codec import Table
 from energymeter.profiles import Point, Profile
 from energymeter.values import DataType, Order
 
-__all__ = ["identity_points"]
+__all__ = ["identity_points", "identity_stretches"]
 
 _SUNSPEC_BASE: Final = 40000
 """Where the marker is on nearly every device; 0 and 50000 are the other places."""
@@ -47,6 +47,14 @@ def identity_points(profile: Profile) -> tuple[Point, ...]:
         found.append(point)
         taken += [(table, point.address, point.end) for table in point.tables]
     return tuple(found)
+
+
+def identity_stretches(profile: Profile) -> tuple[tuple[int, int], ...]:
+    """Addresses the chain of models covers, as first and the one after the last."""
+    if not profile.sunspec:
+        return ()
+    ends = [point.end for point in _sunspec(profile)]
+    return ((_SUNSPEC_BASE, max(ends)),)
 
 
 def _fingerprints(profile: Profile) -> Iterator[Point]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from energymeter.codec import Table
 from energymeter.profiles import Point, Profile, ScaleSource
 from energymeter.profiles.wire import field_of
-from energymeter.simulator.identity import identity_points
+from energymeter.simulator.identity import identity_points, identity_stretches
 from energymeter.values import (
     BlockCodec,
     DataType,
@@ -102,7 +102,10 @@ class ImageMaker:
     def _plan(self, table: Table) -> list[_Stretch]:
         points = [point for point in self._points if table in point.tables]
         stretches = []
-        for first, end in _cover(points, self.profile.readable_in(table)):
+        readable = self.profile.readable_in(table)
+        if table in self.profile.tables:
+            readable = (*readable, *identity_stretches(self.profile))
+        for first, end in _cover(points, readable):
             inside = tuple(p for p in points if first <= p.address and p.end <= end)
             fields = [field_of(point, first, self.profile.order_of(point)) for point in inside]
             stretches.append(_Stretch(first, BlockCodec(fields, end - first), inside))
