@@ -24,7 +24,7 @@ from energymeter._version import __version__
 
 Capture = pytest.CaptureFixture[str]
 
-COMMANDS = ("read", "poll", "simulate", "demo", "frame")
+COMMANDS = ("read", "poll", "simulate", "demo", "profile", "plan", "scan", "find", "frame")
 
 
 def test_help_lists_all_commands_and_each_has_help(capsys: Capture) -> None:

@@ -209,6 +209,9 @@ def find_profile(profile: str | None, device: str | None) -> Profile:
         from energymeter.devicefile import load_device  # noqa: PLC0415
 
         return load_device(device).profile
+    if profile == SUNSPEC:
+        msg = "sunspec asks a device for its description, that is for read and poll only"
+        raise ConfigError(msg)
     if profile is not None:
         if profile.endswith(".toml"):
             return load_profile(Path(profile))
