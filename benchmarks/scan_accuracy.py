@@ -130,6 +130,19 @@ async def each(profiles: Sequence[Profile], tree: ProfileTree, seed: int) -> lis
     return trials
 
 
+async def unknown(profiles: Sequence[Profile], seed: int) -> list[Trial]:
+    """Every meter once, its own profile taken away: is it given a name it has not earned?"""
+    by_name = {profile.name: profile for profile in profiles}
+    trials = []
+    for profile in profiles:
+        tree = ProfileTree(other for other in profiles if other is not profile)
+        meter = StillMeter(profile, seed)
+        identity = await identify(DirectUnit(meter.tables, after_each=meter.pass_time), tree)
+        is_right = all(are_twins(profile, by_name[name]) for name in identity.profiles)
+        trials.append(Trial(profile.name, identity.profiles, is_right, identity.requests))
+    return trials
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--buses", type=int, default=6)
@@ -145,7 +158,20 @@ def main() -> None:
         mixed = random.Random(number).sample(profiles, arguments.units)
         on_buses += asyncio.run(bus(mixed, tree, 100 * number))
     alone = [t for seed in (1, 2) for t in asyncio.run(each(profiles, tree, seed))]
-    figures = {"buses": _figures(on_buses), "every profile, two seeds": _figures(alone)}
+    strangers = asyncio.run(unknown(profiles, 1))
+    figures = {
+        "buses": _figures(on_buses),
+        "every profile, two seeds": _figures(alone),
+        "every meter without its profile": {
+            "meters": len(strangers),
+            "given no name": sum(not t.named for t in strangers),
+            "given the name of a twin": sum(bool(t.named) and t.is_right for t in strangers),
+            "requests_mean": round(statistics.mean(t.requests for t in strangers), 2),
+            "given another name": sorted(
+                f"{t.profile} taken for {', '.join(t.named)}" for t in strangers if not t.is_right
+            ),
+        },
+    }
     for name, figure in figures.items():
         print(name, json.dumps(figure, indent=1))
     if arguments.save:

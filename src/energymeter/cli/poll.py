@@ -28,25 +28,38 @@ __all__ = ["command"]
     help="Seconds between polls, kept without drift.",
 )
 @click.option("--polls", type=click.IntRange(1), help="End after so many; default: never.")
-def command(host: str, interval: float, polls: int | None, **options: Any) -> int:  # noqa: ANN401
+@click.option(
+    "--accept-counters",
+    is_flag=True,
+    help="Believe the counters as they are now: the meter was reset or exchanged.",
+)
+def command(
+    host: str,
+    interval: float,
+    polls: int | None,
+    accept_counters: bool,
+    **options: Any,  # noqa: ANN401 - whatever the shared options are
+) -> int:
     """Read a meter on a fixed beat and print the values, until Ctrl-C.
 
     Faults are told on stderr and survived; the exit code is 1 when the last poll brought nothing.
     """
     place = target(host, options)
     try:
-        return run(_poll(place, interval, polls))
+        return run(_poll(place, interval, polls, accept_counters=accept_counters))
     except KeyboardInterrupt:
         click.echo("polling stopped", err=True)
         return 0
 
 
-async def _poll(place: Target, interval: float, polls: int | None) -> int:
+async def _poll(place: Target, interval: float, polls: int | None, *, accept_counters: bool) -> int:
     is_first = True
     is_empty = False
     title = f"{place.profile.name} at {place.endpoint}"
     console = ConsoleReporter(title, interval, sys.stdout, sys.stderr)
     async with open_reader(place, remembers=True) as reader:
+        if accept_counters:
+            reader.accept_counters()
 
         def show(poll: Poll) -> None:
             nonlocal is_first, is_empty

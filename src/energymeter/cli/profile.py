@@ -120,7 +120,13 @@ def schema_command(output: Path | None) -> int:
 @command.command("new", short_help="Begin a profile: a file to fill in.")
 @click.argument("vendor")
 @click.argument("model")
-@_OUTPUT
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write there, and never over a file; default: in your own folder, by its name.",
+)
 def new_command(vendor: str, model: str, output: Path | None) -> int:
     """Begin a profile: a file to fill in, in your own folder unless -o says where."""
     from energymeter.profiles.convert import profile_name  # noqa: PLC0415

@@ -20,8 +20,11 @@ __all__ = ["as_csv", "as_json", "as_table"]
 
 
 def as_json(report: ReadReport, target: Target) -> str:
-    """One object: meter, host, unit, time, and the values by name; see docs/reference."""
-    values = {
+    """One object: meter, host, unit, time, and the values by name; see docs/reference.
+
+    A value that is not good says why in `reason`.
+    """
+    values: dict[str, dict[str, Any]] = {
         point.name: {
             "value": _number(value, point.type),
             "unit": point.unit,
@@ -31,6 +34,8 @@ def as_json(report: ReadReport, target: Target) -> str:
             report.points, report.values, report.qualities, strict=True
         )
     }
+    for name, reason in report.reasons().items():
+        values[name]["reason"] = reason
     document = {
         "meter": target.profile.name,
         "host": str(target.endpoint),

@@ -35,7 +35,7 @@ _EQUAL: Final = 3.0
 _LEAST: Final = 3.5
 """Less than this is no fit: a voltage and a frequency are worth more."""
 
-_MOST_DOUBTFUL: Final = 0.2
+_MOST_DOUBTFUL: Final = 0.1
 """Share of the values that may make no sense."""
 
 _FEWEST: Final = 3
