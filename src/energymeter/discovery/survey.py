@@ -17,6 +17,9 @@ __all__ = ["SHIFTS", "Frame", "View", "in_table", "map_blocks", "survey"]
 SHIFTS: Final = (0, -1, 1)
 """What is added to the documented addresses, the likeliest first."""
 
+_HOPELESS: Final = 2
+"""Blocks refused altogether, from the first on, after which the map is not looked for here."""
+
 _EDGE_TRIES: Final = 2
 """Blocks whose edges are tried one by one when the wider read is refused."""
 
@@ -109,12 +112,16 @@ def map_blocks(profile: Profile) -> tuple[Block, ...]:
 async def survey(asker: Asker, profile: Profile, blocks: Sequence[Block]) -> list[Frame]:
     """Read the blocks; those that the meter refuses altogether are left out.
 
+    Where already the first ones are refused, the others are not tried.
+
     Raises:
         MeterError: As `Asker.read`.
     """
     reader = _EdgeReader(asker, 2 if profile.even_reads else 1, profile.max_read_words)
     frames: list[Frame] = []
-    for block in blocks:
+    for tried, block in enumerate(blocks):
+        if tried == _HOPELESS and not frames:
+            break
         frames += await reader.pieces(block)
     return frames
 
@@ -156,7 +163,7 @@ class _EdgeReader:
         refused: set[int] = set()
         for name in order:
             start, end = spans[name]
-            if name in ("high", "low") and (self._step > 1 or start < 0):
+            if start < 0:
                 continue
             data = await self._asker.read(block.table, start, end - start)
             if data is None:

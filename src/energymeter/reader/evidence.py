@@ -14,32 +14,18 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from energymeter.profiles import Point
+from energymeter.reader.chance import RARE, expected_of
 from energymeter.reader.crosscheck import Agreement, CrossChecks
 from energymeter.reader.laws import Comparison, laws_of
 from energymeter.reader.reading import Value
-from energymeter.values import DataType, Encoding, Quantity, quantity_of, unit_factor
+from energymeter.values import quantity_of
 
 __all__ = ["Clue", "Judge", "Verdict"]
-
-_MOST: Final = 5.0
-"""No single value says more than this, for or against."""
-
-_RARE: Final = math.log(0.05)
-"""A right reading gives an untypical value, one in twenty."""
 
 _DOUBT: Final = -1.6
 """A value that is worth less does not make sense."""
 
-_FLOAT_EXPONENTS: Final = {DataType.FLOAT32: 256, DataType.FLOAT64: 2048}
-_USUAL_ENERGY: Final = 1e7
-"""Wh: from here on each further decade on a counter is less likely."""
-
-_ENERGIES: Final = ("Wh", "varh", "VAh")
-_NEVER_ZERO: Final = ("voltage", "voltage_ll", "frequency")
 _SHOWN: Final = ("voltage", "frequency")
-_ZERO: Final = -2.5
-"""A voltage or a frequency of zero where the meter itself is alive."""
-
 _ALIKE: Final = 3.0
 _HOLDS: Final = 2.0
 """A relation that holds by a share of a fiftieth, and twice that at a five-thousandth: values
@@ -75,39 +61,6 @@ class Verdict:
     """Up to three values that everybody can judge."""
 
 
-class _Scale(NamedTuple):
-    """What is expected of one point."""
-
-    low: float
-    high: float
-    """Outside of these it cannot be true."""
-
-    likely: tuple[float, float]
-    inside: float
-    outside: float
-    """Weights of a likely amount and of another one."""
-
-    usual: float
-    """Amounts beyond become less and less likely."""
-
-    zero: float
-    missing: float
-    is_float: bool
-
-    def weigh(self, value: float) -> float:
-        """The weight of an amount that is not zero."""
-        amount = abs(value)
-        if self.is_float and not 1e-12 < amount < 1e18:
-            return -_MOST  # the mark of a float in the wrong order
-        if not self.low <= value <= self.high:
-            return -_MOST
-        if not self.likely[0] <= amount <= self.likely[1]:
-            return self.outside
-        if amount <= self.usual:
-            return self.inside
-        return min(self.inside, 1.0) - 0.5 * math.log10(amount / self.usual)
-
-
 class Judge:
     """Judges values of these points; prepared once, asked for each candidate.
 
@@ -117,7 +70,7 @@ class Judge:
 
     def __init__(self, points: Sequence[Point]) -> None:
         self._points = tuple(points)
-        self._scales = tuple(_scale_of(point) for point in self._points)
+        self._expected = tuple(expected_of(point) for point in self._points)
         self._checks = CrossChecks(self._points)
         self._laws = laws_of(self._points)
         self._exponents = frozenset(
@@ -142,7 +95,7 @@ class Judge:
             weight = 0.0 if place in skipped else self._weigh(place, value)
             score += weight
             plausible += weight > _DOUBT
-            if weight <= _RARE:
+            if weight <= RARE:
                 clues.append(Clue(weight, f"{point.name} would be {_shown(value, point)}"))
             elif weight > 0 and len(examples) < 3:
                 quantity = quantity_of(point.name)
@@ -160,14 +113,14 @@ class Judge:
             return _weigh_constant(point, value)
         if isinstance(value, str):
             return _weigh_text(value)
-        scale = self._scales[place]
+        expected = self._expected[place]
         if value is None:
-            return 0.0 if scale is None else scale.missing
+            return 0.0 if expected is None else expected.missing
         if point.name in self._exponents and point.type.is_integer:
             return 1.0 if abs(value) <= 9 else -3.0
-        if value == 0 or scale is None:
-            return 0.0 if scale is None else scale.zero
-        return scale.weigh(value)
+        if value == 0 or expected is None:
+            return 0.0 if expected is None else expected.zero
+        return expected.weigh(value)
 
     def _compare(self, values: Sequence[Value]) -> list[Clue]:
         clues = []
@@ -246,64 +199,3 @@ def _weigh_text(text: str) -> float:
     if not text:
         return 0.0
     return 1.5 if text.isascii() and text.isprintable() else -3.0
-
-
-def _scale_of(point: Point) -> _Scale | None:
-    """None where there is no number."""
-    quantity = quantity_of(point.name)
-    if point.type in (DataType.STRING, DataType.BOOL) or point.encoding is Encoding.ASCII_FLOAT:
-        return None
-    is_float = point.type.is_float
-    if quantity is None or quantity.is_setting:
-        return _Scale(
-            low=-math.inf,
-            high=math.inf,
-            likely=(0.0, 1e9),
-            inside=0.1,
-            outside=-0.5,
-            usual=math.inf,
-            zero=0.0,
-            missing=0.0,
-            is_float=is_float,
-        )
-    factor = unit_factor(point.unit, quantity.unit)
-    # The unit is not told (or unknown): judge by size with a thousandfold allowance.
-    slack = 1e3 if factor is None else 1.0
-    factor = factor or 1.0
-    low, high = quantity.low * slack / factor, quantity.high * slack / factor
-    if point.counts_down:
-        low, high = -high, -low
-    typical = quantity.typical or (0.0, math.inf)
-    likely = (typical[0] / slack / factor, typical[1] * slack / factor)
-    inside, outside = _weights(point, quantity, likely)
-    return _Scale(
-        low=low,
-        high=high,
-        likely=likely,
-        inside=inside,
-        outside=outside,
-        usual=_USUAL_ENERGY * slack / factor if quantity.unit in _ENERGIES else math.inf,
-        zero=_ZERO if quantity.name in _NEVER_ZERO else 0.0,
-        # Meters answer NaN for what they lack; a wrong order hardly ever makes one of a number.
-        missing=2.5 if is_float else 1.0,
-        is_float=is_float,
-    )
-
-
-def _weights(point: Point, quantity: Quantity, likely: tuple[float, float]) -> tuple[float, float]:
-    """What a likely and an unlikely amount are worth, from how often chance hits the range."""
-    least, most = likely
-    if quantity.typical is None:
-        return 0.0, 0.0
-    if point.type.is_float:
-        chance = math.log2(most / least) / _FLOAT_EXPONENTS[point.type]
-        if quantity.low >= 0:
-            chance /= 2
-    else:
-        bits = 16 * point.type.words
-        scale = abs(float(point.scale))
-        first = max(1.0, least / scale)
-        last = min(2.0**bits, max(most / scale, 2 * first))
-        chance = max(math.log2(last / first), 0.1) / bits if last > first else 1.0
-    chance = min(chance, 0.95)
-    return min(_MOST, -math.log(chance)), max(_RARE, math.log(0.05 / (1 - chance)))
