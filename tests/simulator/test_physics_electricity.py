@@ -292,3 +292,17 @@ def test_a_reset_clears_the_energies_of_one_meter_only() -> None:
 def test_impossible_options_are_refused(settings_: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings_))):
         PhysicsOptions(**settings_)
+
+
+def test_a_one_phase_meter_has_all_its_load_on_one_phase() -> None:
+    physics = ElectricityPhysics(5, 3, PhysicsOptions(phases=1, events=False))
+    for _ in range(50):
+        physics.step(30.0)
+    now = physics.quantities()
+
+    for name in ("active_power", "reactive_power", "apparent_power", "active_energy_import"):
+        assert (now[f"{name}_total"] == now[f"{name}_phase_a"]).all(), name
+        assert (now[f"{name}_phase_b"] == 0).all(), name
+    assert (now["active_energy_import_total"] > 0).all()
+    power = now["voltage_phase_a"] * now["current_phase_a"] * now["power_factor_total"]
+    assert np.allclose(now["active_power_total"], power, rtol=1e-9)

@@ -15,7 +15,7 @@ from energymeter.profiles import Profile
 from energymeter.server import ModbusServer
 from energymeter.simulator.image import ImageMaker
 from energymeter.simulator.meter import SimulatedMeter
-from energymeter.simulator.physics import create_physics
+from energymeter.simulator.physics import PhysicsOptions, create_physics
 from energymeter.simulator.statefile import StateFile
 
 __all__ = ["SimulatedFleet"]
@@ -79,7 +79,9 @@ class SimulatedFleet:
         self.profile = profile
         self._clock = clock if clock is not None else SystemClock()
         self._speed = speed
-        self._physics = create_physics(profile.kind, count, seed)
+        self._physics = create_physics(
+            profile.kind, count, seed, PhysicsOptions(phases=profile.phases or 3)
+        )
         self._state_file = None
         if state_path is not None:
             self._state_file = StateFile(state_path, profile, seed)

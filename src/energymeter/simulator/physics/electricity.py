@@ -55,11 +55,14 @@ class ElectricityPhysics:
         self.size = size
         self._clock_s = options.start_s
         self._published: Published[Moment] | None = None
-        self._load = SiteLoad(noise, options.solar_w)
+        self._load = SiteLoad(noise, options.solar_w, options.phases)
         self._grid = Grid(noise, seed, options)
         self._extras = Extras(noise, options)
         self._counters = EnergyCounters(
-            noise, start_at_zero=options.zero_counters, has_export=options.solar_w > 0
+            noise,
+            phases=options.phases,
+            start_at_zero=options.zero_counters,
+            has_export=options.solar_w > 0,
         )
         # The window looks back over minutes that were never simulated, but they can be computed.
         history = [self._powers_at(time_s).totals for time_s in mark_times(self._clock_s)]

@@ -65,12 +65,15 @@ class EnergyRecord(NamedTuple):
 class EnergyCounters:
     """Six counters of each phase and tariff; they never fall unless reset."""
 
-    def __init__(self, noise: Noise, *, start_at_zero: bool, has_export: bool) -> None:
+    def __init__(
+        self, noise: Noise, *, phases: int = PHASES, start_at_zero: bool, has_export: bool
+    ) -> None:
         """Start at zero, or at seeded amounts in which the sums already fit together."""
         shape = (len(DIRECTIONS), PHASES, noise.size)
         day, night, partial = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         if not start_at_zero:
             imported = noise.uniform("energy/import", PHASES, *_AGED_WH)
+            imported[phases:] = 0.0
             for row, share in ((0, 1.0), (2, _AGED_REACTIVE), (4, _AGED_APPARENT)):
                 day[row] = imported * share
             day_share = noise.uniform("energy/day", PHASES, *_AGED_DAY)

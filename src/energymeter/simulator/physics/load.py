@@ -52,9 +52,10 @@ _SUNRISE_S, _SUNSET_S = 6 * 3600.0, 20 * 3600.0
 class SiteLoad:
     """The loads and the roof of every meter of a population."""
 
-    def __init__(self, noise: Noise, solar_w: float) -> None:
-        """Draw the sites; `solar_w` is the peak feed-in of one site over its three phases."""
+    def __init__(self, noise: Noise, solar_w: float, phases: int) -> None:
+        """Draw the sites; `solar_w` is the peak feed-in of one site over its `phases`."""
         self._solar_w = solar_w
+        self._phases = phases
         self._standby_w = noise.uniform("load/standby", PHASES, 52.0, 110.0)
         self._base_w = noise.uniform("load/site", 1, 110.0, 330.0)
         self._base_w = self._base_w * noise.uniform("load/phase", PHASES, 0.5, 1.5)
@@ -82,7 +83,9 @@ class SiteLoad:
         active = base + fridge + kettle + oven
         reactive = base * tan + fridge * _TAN_FRIDGE + kettle * _TAN_KETTLE + oven * _TAN_OVEN
         if self._clouds is not None:
-            active -= self._feed_in(clock_s) / PHASES
+            active -= self._feed_in(clock_s) / self._phases
+        active[self._phases :] = 0.0
+        reactive[self._phases :] = 0.0
         return active, reactive
 
     def _feed_in(self, clock_s: float) -> Floats:

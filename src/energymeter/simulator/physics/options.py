@@ -16,6 +16,8 @@ class PhysicsOptions:
     """Simulated time at the start, in seconds after midnight."""
     zero_counters: bool = False
     """Start the counters at zero instead of at a seeded amount of some years."""
+    phases: int = 3
+    """Phases that carry load, 1 to 3; the others have voltage and nothing else."""
     nominal_voltage_v: float = 230.0
     """Phase to neutral."""
     nominal_frequency_hz: float = 50.0
@@ -36,6 +38,9 @@ class PhysicsOptions:
             if not (math.isfinite(value) and value > 0):
                 message = f"{name} must be above 0, not {value}"
                 raise ValueError(message)
+        if self.phases not in (1, 2, 3):
+            message = f"phases must be 1, 2 or 3, not {self.phases}"
+            raise ValueError(message)
         for name in ("start_s", "solar_w"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
