@@ -75,7 +75,7 @@ async def _scan(
     hosts = f"{len(endpoints)} hosts" if len(endpoints) > 1 else str(endpoints[0])
     click.echo(
         f"asking {len(units)} unit{'s' if len(units) > 1 else ''} at {hosts}: "
-        f"{timeout_s:g} s for each that is silent, up to {len(units) * timeout_s:.0f} s a host",
+        f"{timeout_s:g} s for each that is silent, at most {len(units) * timeout_s:g} s a host",
         err=True,
     )
     with _progress(len(endpoints), len(units)) as tell:
