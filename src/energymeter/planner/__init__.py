@@ -2,7 +2,7 @@
 
 from energymeter.planner.cost import TCP_COST, Cost, serial_cost, tcp_cost
 from energymeter.planner.plan import Block, plan_reads
-from energymeter.planner.rates import bus_use, plan_rates
+from energymeter.planner.rates import bus_use, plan_rates, with_scales
 from energymeter.planner.rules import FIXED_GAPS, cost_of, reads_by_gap
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "reads_by_gap",
     "serial_cost",
     "tcp_cost",
+    "with_scales",
 ]

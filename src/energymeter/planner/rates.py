@@ -110,18 +110,18 @@ def bus_use(
     )
 
 
-def with_scales(points: Sequence[Point], profile: Profile) -> list[Point]:
-    """The points, and the registers that tell their scales."""
-    found = {point.name: point for point in points}
+def with_scales(points: Sequence[Point], profile: Profile) -> tuple[Point, ...]:
+    """The points and the registers that tell their scales, in the profile's order."""
     readable = {point.name: point for point in profile.readable_points}
+    wanted = {point.name for point in points}
     queue = [*points]
     while queue:
         source = queue.pop().scale_from
         for name in () if source is None else source.registers:
-            if name in readable and name not in found:
-                found[name] = readable[name]
+            if name in readable and name not in wanted:
+                wanted.add(name)
                 queue.append(readable[name])
-    return [*found.values()]
+    return tuple(point for name, point in readable.items() if name in wanted)
 
 
 def _period_s(name: str, period_s: float | None) -> float:

@@ -10,18 +10,9 @@ from energymeter.profiles import Point, ScaleSource
 from energymeter.reader.reading import Quality, Value
 from energymeter.values import Scale
 
-__all__ = ["Ratios", "Rescaler", "with_sources"]
+__all__ = ["Ratios", "Rescaler"]
 
 Ratios = Mapping[Literal["ct", "pt"], Fraction | float]
-
-
-def with_sources(points: Sequence[Point], all_points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points and the ones their scales are read from, in the order of `all_points`."""
-    wanted = {point.name for point in points}
-    for point in points:
-        if point.scale_from is not None:
-            wanted.update(point.scale_from.registers)
-    return tuple(point for point in all_points if point.name in wanted)
 
 
 class _Dependence(NamedTuple):

@@ -11,10 +11,10 @@ from energymeter.clock import Clock, SystemClock
 from energymeter.codec import ReadRequest
 from energymeter.codec.codes import READ_FUNCTIONS
 from energymeter.errors import DecodeError, LinkError, MeterError, RequestTimeout
-from energymeter.planner import Block
+from energymeter.planner import Block, with_scales
 from energymeter.profiles import Point, Profile
 from energymeter.reader.checks import ValueChecks
-from energymeter.reader.dependent import Ratios, Rescaler, with_sources
+from energymeter.reader.dependent import Ratios, Rescaler
 from energymeter.reader.experience import Experience
 from energymeter.reader.memory import Memory
 from energymeter.reader.order import OrderFinding, find_order
@@ -75,7 +75,7 @@ class MeterReader:
     ) -> None:
         self.profile = profile
         if points is not None:
-            points = with_sources(points, profile.readable_points)
+            points = with_scales(points, profile)
         self.order_finding: OrderFinding | None = None
         """What was found out about the order, after the first reading that had values."""
         self._unit = unit
