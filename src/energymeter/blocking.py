@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, Self, TypeVar
 
 from energymeter.client import Link, Unit
@@ -17,7 +18,7 @@ from energymeter.errors import LinkClosedError
 from energymeter.eventloop import new_event_loop
 from energymeter.profiles import Profile
 from energymeter.reader import MeterReader, ReadReport
-from energymeter.transports import TcpEndpoint
+from energymeter.transports import Wire, parse_wire
 
 __all__ = ["BlockingLink", "BlockingUnit", "LoopThread"]
 
@@ -87,8 +88,8 @@ class BlockingLink:
     """A link to a host, for scripts; see `Link` for what it does.
 
     Args:
-        host: Name or IP address.
-        port: TCP port, 1 to 65535.
+        host: Name or IP address, or a URL such as `rtu:///dev/ttyUSB0?baudrate=9600`.
+        port: TCP port, 1 to 65535; of a URL, what counts when it names none.
         timeout_s: Seconds to wait for a connection and for an answer.
         max_in_flight: Requests under way at once, when several threads ask.
     """
@@ -96,10 +97,12 @@ class BlockingLink:
     def __init__(
         self, host: str, port: int = 502, *, timeout_s: float = 1.0, max_in_flight: int = 1
     ) -> None:
-        endpoint = TcpEndpoint(host, port)
+        wire = parse_wire(host, default_port=port)
+        if max_in_flight != 1:
+            wire = replace(wire, max_in_flight=max_in_flight)
         self.thread = LoopThread()
         """Where the link lives."""
-        self._link = self.thread.run(_make_link(endpoint, timeout_s, max_in_flight))
+        self._link = self.thread.run(_make_link(wire, timeout_s))
 
     def __enter__(self) -> Self:
         return self
@@ -128,8 +131,8 @@ class BlockingLink:
         return self.thread.run(reader.read())
 
 
-async def _make_link(endpoint: TcpEndpoint, timeout_s: float, max_in_flight: int) -> Link:
-    return Link(endpoint, timeout_s=timeout_s, max_in_flight=max_in_flight)
+async def _make_link(wire: Wire, timeout_s: float) -> Link:
+    return Link.to(wire, timeout_s=timeout_s)
 
 
 class BlockingUnit:

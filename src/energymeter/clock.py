@@ -8,10 +8,19 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SystemClock"]
+__all__ = ["Alarm", "Clock", "ManualClock", "SystemClock"]
+
+
+class Alarm(Protocol):
+    """Something that will happen unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """See to it that it does not happen; does nothing when it has."""
+        ...
 
 
 class Clock(Protocol):
@@ -29,13 +38,16 @@ class Clock(Protocol):
         """Return once `monotonic()` has reached `when`; at once if it has passed."""
         ...
 
+    def call_at(self, when: float, callback: Callable[[], None]) -> Alarm:
+        """Call `callback` from the running loop once `monotonic()` has reached `when`."""
+        ...
+
 
 class SystemClock:
     """The computer's own clocks."""
 
-    def monotonic(self) -> float:
-        """See `Clock.monotonic`."""
-        return time.monotonic()
+    # The function itself: it is called several times for each request.
+    monotonic = staticmethod(time.monotonic)
 
     def now(self) -> datetime:
         """See `Clock.now`."""
@@ -45,6 +57,11 @@ class SystemClock:
         """See `Clock.sleep_until`."""
         delay = when - time.monotonic()
         await asyncio.sleep(max(delay, 0.0))
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Alarm:
+        """See `Clock.call_at`; up to a millisecond early, which is what loops count in."""
+        delay = when - time.monotonic()
+        return asyncio.get_running_loop().call_later(max(delay, 0.0), callback)
 
 
 class ManualClock:
@@ -57,7 +74,7 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._elapsed_s = 0.0
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._alarms: list[tuple[float, int, _Alarm]] = []
         self._ticket = 0
 
     def monotonic(self) -> float:
@@ -74,19 +91,30 @@ class ManualClock:
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        alarm = self.call_at(when, lambda: None if future.done() else future.set_result(None))
+        try:
+            await future
+        finally:
+            alarm.cancel()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Alarm:
+        """See `Clock.call_at`; what is due already is called at the next `advance`."""
+        alarm = _Alarm(callback)
         self._ticket += 1
-        heapq.heappush(self._sleepers, (when, self._ticket, future))
-        await future
+        heapq.heappush(self._alarms, (when, self._ticket, alarm))
+        return alarm
 
     async def advance(self, seconds: float) -> None:
         """Let `seconds` pass, waking every sleeper at its own moment, in order."""
         target = self._elapsed_s + seconds
         await self._settle()
-        while self._sleepers and self._sleepers[0][0] <= target:
-            when, _, future = heapq.heappop(self._sleepers)
+        while self._alarms and self._alarms[0][0] <= target:
+            when, _, alarm = heapq.heappop(self._alarms)
+            callback = alarm.callback
+            if callback is None:
+                continue
             self._elapsed_s = max(self._elapsed_s, when)
-            if not future.done():
-                future.set_result(None)
+            callback()
             await self._settle()
         self._elapsed_s = target
         await self._settle()
@@ -96,3 +124,16 @@ class ManualClock:
         # A woken task may wake others; a few turns of the loop let them all run.
         for _ in range(10):
             await asyncio.sleep(0)
+
+
+class _Alarm:
+    """One thing due at a moment of a `ManualClock`."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """See `Alarm.cancel`."""
+        self.callback = None

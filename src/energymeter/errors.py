@@ -27,6 +27,7 @@ __all__ = [
     "ProtocolError",
     "RemoteProtocolError",
     "RequestTimeout",
+    "UnitSilentError",
     "UnknownHostError",
 ]
 
@@ -95,6 +96,10 @@ class RequestTimeout(MeterError, TimeoutError):  # noqa: N818 - the built-in twi
     """The link is up, but nobody answered in time."""
 
     retryable = True
+
+
+class UnitSilentError(RequestTimeout):
+    """A unit was not asked: it has been silent, and others on its link want their turns."""
 
 
 class ProtocolError(MeterError):

@@ -189,7 +189,7 @@ def test_no_slot_is_lost_however_many_requests_are_cancelled(loop: str) -> None:
                     assert isinstance(outcome, asyncio.CancelledError) or outcome == (
                         word_at(1, number),
                     )
-            assert link._slots._value == 3
+            assert link._turns.free == 3
             await assert_usable(link)
 
     check(scenario(), loop)

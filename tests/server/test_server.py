@@ -13,6 +13,7 @@ import pytest
 from tests.support.loops import on_each_loop, run, turns, until
 from tests.support.raw import RawClient, read_request
 
+from energymeter.clock import ManualClock
 from energymeter.errors import ConfigError
 from energymeter.server import ModbusServer, RegisterImage, Tables
 
@@ -49,7 +50,7 @@ def good(address: int, count: int = 1) -> bytes:
 
 
 def the_session(server: ModbusServer) -> Any:
-    (session,) = server._sessions
+    (session,) = server._watch.clients
     return session
 
 
@@ -355,25 +356,28 @@ def test_a_client_that_is_silent_too_long_is_dropped_and_a_busy_one_is_not(loop:
 @on_each_loop
 def test_without_an_idle_time_out_a_silent_client_stays(loop: str) -> None:
     async def scenario() -> None:
-        async with serving(frame_timeout_s=0.5) as server, RawClient(server.port) as client:
+        clock = ManualClock()
+        async with serving(clock=clock) as server, RawClient(server.port) as client:
             await client.ask(1)
-            for _ in range(6):  # three seconds of sweeps, without waiting for them
-                assert server._sweeper is not None
-                server._sweeper.cancel()
-                server._look_for_idle()
-            await turns(3)
+            await clock.advance(3600)
             assert await client.ask(2) == good(2)
 
     run(scenario(), loop)
 
 
-def test_half_second_sweeps_do_not_multiply() -> None:
+def test_where_nothing_can_time_out_no_timer_runs() -> None:
     async def scenario() -> None:
-        async with serving() as server:
-            assert server._sweeper is not None
-            first = server._sweeper
-            await until(lambda: server._sweeper is not first)
-            assert first.when() < server._sweeper.when()
+        clock = ManualClock()
+        async with serving(clock=clock) as server, RawClient(server.port) as client:
+            await client.ask(1)
+            assert clock._alarms == []
+            client.send(read_request(2)[:5])
+            await until(lambda: the_session(server)._framer.pending_bytes == 5)
+            assert len(clock._alarms) == 1
+            client.send(read_request(2)[5:])
+            await client.answer()
+            await clock.advance(1)
+            assert clock._alarms == []
 
     run(scenario())
 
@@ -387,10 +391,10 @@ def test_a_client_that_never_reads_is_paused_and_not_buffered_without_end(loop: 
             with socket.socket() as hog:
                 hog.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 hog.setblocking(False)
-                before = set(server._sessions)
+                before = set(server._watch.clients)
                 await current.sock_connect(hog, ("127.0.0.1", server.port))
-                await until(lambda: len(server._sessions) > len(before))
-                (session,) = server._sessions - before
+                await until(lambda: len(server._watch.clients) > len(before))
+                (session,) = set(server._watch.clients) - before
                 flood = read_request(0, 125) * 100
                 while session._transport.is_reading():  # type: ignore[union-attr]
                     try:

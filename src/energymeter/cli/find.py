@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from energymeter.cli.options import PositiveFloat, find_profile, meter_options
-from energymeter.client import Link
+from energymeter.cli.wire import URL, open_link, traffic_options
+from energymeter.client import Priority
 from energymeter.codec.codes import Table
 from energymeter.discovery.asking import Asker
 from energymeter.discovery.find import Candidate, Finding, find_map
@@ -19,7 +20,7 @@ from energymeter.discovery.targets import parse_span
 from energymeter.errors import ConfigError
 from energymeter.eventloop import run
 from energymeter.profiles import Profile
-from energymeter.transports import TcpEndpoint, parse_host_port
+from energymeter.transports import Wire, parse_wire
 from energymeter.values import WireOrder
 
 __all__ = ["command"]
@@ -28,7 +29,7 @@ _SHOWN: int = 3
 
 
 @click.command("find")
-@click.argument("host", metavar="HOST[:PORT]")
+@click.argument("host", metavar=URL)
 @meter_options
 @click.option("--range", "span", metavar="FIRST-LAST", help="No map: look at these addresses.")
 @click.option("--unit", type=click.IntRange(0, 255), help="Unit to ask; default: the profile's.")
@@ -45,6 +46,7 @@ _SHOWN: int = 3
     show_default=True,
     help="Seconds to wait for a connection and for an answer.",
 )
+@traffic_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(host: str, **options: Any) -> int:  # noqa: ANN401
     """Find out how a meter's map is to be read: shift, order of bytes and words, by physics.
@@ -60,24 +62,29 @@ def command(host: str, **options: Any) -> int:  # noqa: ANN401
         if options["profile"] or options["device"]:
             msg = "give a map with --profile or --device, or addresses with --range, not both"
             raise ConfigError(msg)
-        endpoint = TcpEndpoint(*parse_host_port(host, 502))
-        return run(_look(endpoint, table or Table.HOLDING, options))
+        return run(_look(parse_wire(host), table or Table.HOLDING, options))
     profile = find_profile(options["profile"], options["device"])
-    endpoint = TcpEndpoint(*parse_host_port(host, profile.defaults.tcp_port or 502))
-    return run(_find(endpoint, profile, table, options))
+    wire = parse_wire(host, default_port=profile.defaults.tcp_port or 502)
+    return run(_find(wire, profile, table, options))
 
 
 async def _find(
-    endpoint: TcpEndpoint, profile: Profile, table: Table | None, options: Mapping[str, Any]
+    wire: Wire, profile: Profile, table: Table | None, options: Mapping[str, Any]
 ) -> int:
     unit = profile.defaults.unit if options["unit"] is None else options["unit"]
-    async with Link(endpoint, timeout_s=options["timeout"]) as link:
-        finding = await find_map(link.unit(unit), profile, table=table, with_types=options["types"])
+    async with open_link(wire, options) as opened:
+        place = str(opened.link)
+        finding = await find_map(
+            opened.link.unit(unit, priority=Priority.PERSON),
+            profile,
+            table=table,
+            with_types=options["types"],
+        )
     if options["as_json"]:
-        click.echo(_json({"host": str(endpoint), "unit": unit, **_as_data(finding, profile)}))
+        click.echo(_json({"host": place, "unit": unit, **_as_data(finding, profile)}))
     else:
         click.echo(
-            f"{profile.name} at {endpoint} unit {unit}: "
+            f"{profile.name} at {place} unit {unit}: "
             f"{finding.points} values, {finding.requests} reads"
         )
         for line in _lines(finding):
@@ -163,18 +170,19 @@ def _as_data(finding: Finding, profile: Profile) -> dict[str, Any]:
     }
 
 
-async def _look(endpoint: TcpEndpoint, table: Table, options: Mapping[str, Any]) -> int:
+async def _look(wire: Wire, table: Table, options: Mapping[str, Any]) -> int:
     first, last = parse_span(options["span"])
     unit = 1 if options["unit"] is None else options["unit"]
-    async with Link(endpoint, timeout_s=options["timeout"]) as link:
-        asker = Asker(link.unit(unit))
+    async with open_link(wire, options) as opened:
+        place = str(opened.link)
+        asker = Asker(opened.link.unit(unit, priority=Priority.PERSON))
         found = await read_range(asker, table, first, last)
     if not found.words and asker.last_refusal is not None:
         raise asker.last_refusal
     proposals = propose(found.words)
     if options["as_json"]:
         data = {
-            "host": str(endpoint),
+            "host": place,
             "unit": unit,
             "table": table,
             "requests": asker.requests,
@@ -185,7 +193,7 @@ async def _look(endpoint: TcpEndpoint, table: Table, options: Mapping[str, Any])
         click.echo(_json(data))
     else:
         click.echo(
-            f"{endpoint} unit {unit}: {len(found.words)} of {last - first + 1} {table} registers "
+            f"{place} unit {unit}: {len(found.words)} of {last - first + 1} {table} registers "
             f"answer, {asker.requests} reads"
         )
         for proposal in proposals:

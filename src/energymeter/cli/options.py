@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ import click
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile, ProfileLibrary, load_profile
 from energymeter.profiles.library import own_folder
-from energymeter.transports import TcpEndpoint, parse_host_port
+from energymeter.transports import Wire, parse_wire
 from energymeter.values import Order
 
 __all__ = [
@@ -78,6 +78,26 @@ class Ratio(click.ParamType[Fraction]):
         return ratio
 
 
+class Units(click.ParamType[list[int]]):
+    """Unit numbers as `1-10,20`."""
+
+    name = "units"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click has it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> list[int]:
+        """See `click.ParamType.convert`."""
+        from energymeter.discovery.targets import parse_units  # noqa: PLC0415 - few need it
+
+        try:
+            return parse_units(str(value))
+        except ConfigError as error:
+            self.fail(error.message, param, ctx)
+
+
 def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name a meter."""
     command = click.option(
@@ -122,7 +142,11 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.option(
-                "--unit", type=click.IntRange(0, 255), help="Unit to ask; default: the profile's."
+                "--unit",
+                "units",
+                type=Units(),
+                metavar="UNITS",
+                help="Unit to ask, or several as 1-32 or 1,5,10-20; default: the profile's.",
             ),
             click.option(
                 "--timeout",
@@ -177,7 +201,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _described_by_itself(host: str, options: dict[str, Any]) -> Profile:
+def _described_by_itself(url: str, options: dict[str, Any]) -> Profile:
     """The profile a SunSpec device gives of itself.
 
     Raises:
@@ -187,9 +211,8 @@ def _described_by_itself(host: str, options: dict[str, Any]) -> Profile:
     from energymeter.discovery.sunspec_profile import ask_profile  # noqa: PLC0415 - few need it
     from energymeter.eventloop import run  # noqa: PLC0415
 
-    endpoint = TcpEndpoint(*parse_host_port(host, 502))
-    unit = 1 if options["unit"] is None else options["unit"]
-    profile = run(ask_profile(endpoint, unit, options["timeout"]))
+    unit = 1 if options["units"] is None else options["units"][0]
+    profile = run(ask_profile(parse_wire(url), unit, options["timeout"]))
     return profile.model_copy(
         update={"defaults": profile.defaults.model_copy(update={"unit": unit})}
     )
@@ -226,12 +249,16 @@ def find_profile(profile: str | None, device: str | None) -> Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Which meter to read, where, and how."""
+    """Which meters to read, where, and how: all of one profile, on one link."""
 
     profile: Profile
-    endpoint: TcpEndpoint
-    unit: int
-    timeout_s: float
+    wire: Wire
+    units: Sequence[int]
+    """At least one."""
+
+    options: Mapping[str, Any]
+    """Of the link: see `open_link`."""
+
     max_words: int | None
     find_byte_order: bool
     find_word_order: bool
@@ -245,15 +272,24 @@ class Target:
     memory: bool | None = None
     """Whether the user wants what is learned kept; None: as the command does."""
 
+    @property
+    def place(self) -> str:
+        """Where the link leads, as people write it."""
+        return str(self.wire.endpoint())
 
-def target(host: str, options: dict[str, Any]) -> Target:
-    """Make sense of the host and of the options above together.
+    def title(self, unit: int) -> str:
+        """What one of the meters is called."""
+        return f"{self.profile.name} at {self.place} unit {unit}"
+
+
+def target(url: str, options: dict[str, Any]) -> Target:
+    """Make sense of the URL and of the options above together.
 
     Raises:
         ConfigError: They do not make sense.
     """
     if options["profile"] == SUNSPEC and options["device"] is None:
-        profile = _described_by_itself(host, options)
+        profile = _described_by_itself(url, options)
     else:
         profile = find_profile(options["profile"], options["device"])
     byte, word = options["byteorder"], options["wordorder"]
@@ -263,12 +299,11 @@ def target(host: str, options: dict[str, Any]) -> Target:
         if value in ("BIG", "LITTLE")
     }
     profile = profile.model_copy(update=fixed)
-    name, port = parse_host_port(host, profile.defaults.tcp_port or 502)
     return Target(
         profile=profile,
-        endpoint=TcpEndpoint(name, port),
-        unit=profile.defaults.unit if options["unit"] is None else options["unit"],
-        timeout_s=options["timeout"],
+        wire=parse_wire(url, default_port=profile.defaults.tcp_port or 502),
+        units=[profile.defaults.unit] if options["units"] is None else options["units"],
+        options=options,
         max_words=options["message_size"],
         find_byte_order=byte == "AUTO",
         find_word_order=word == "AUTO",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
 import click
 
 from energymeter.cli.options import PositiveFloat, Target, meter_options, reading_options, target
-from energymeter.cli.session import open_reader
+from energymeter.cli.session import Session, open_session
+from energymeter.cli.wire import URL, traffic_options
 from energymeter.errors import UnknownHostError
 from energymeter.eventloop import run
 from energymeter.service import ConsoleReporter, Poll, Poller
@@ -17,9 +19,10 @@ __all__ = ["command"]
 
 
 @click.command("poll")
-@click.argument("host", metavar="HOST[:PORT]")
+@click.argument("host", metavar=URL)
 @meter_options
 @reading_options
+@traffic_options
 @click.option(
     "--interval",
     type=PositiveFloat(86400),
@@ -40,7 +43,7 @@ def command(
     accept_counters: bool,
     **options: Any,  # noqa: ANN401 - whatever the shared options are
 ) -> int:
-    """Read a meter on a fixed beat and print the values, until Ctrl-C.
+    """Read a meter on a fixed beat and print the values, until Ctrl-C; or several on one link.
 
     Faults are told on stderr and survived; the exit code is 1 when the last poll brought nothing.
     """
@@ -53,24 +56,52 @@ def command(
 
 
 async def _poll(place: Target, interval: float, polls: int | None, *, accept_counters: bool) -> int:
-    is_first = True
-    is_empty = False
-    title = f"{place.profile.name} at {place.endpoint}"
+    async with open_session(place, remembers=True) as session:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(
+                        _poll_one(
+                            place, session, unit, interval, polls, accept_counters=accept_counters
+                        )
+                    )
+                    for unit in place.units
+                ]
+        except* UnknownHostError as errors:
+            raise errors.exceptions[0] from None
+    return 0 if any(task.result() for task in tasks) else 1
+
+
+async def _poll_one(  # noqa: PLR0913 - private, one call
+    place: Target,
+    session: Session,
+    unit: int,
+    interval: float,
+    polls: int | None,
+    *,
+    accept_counters: bool,
+) -> bool:
+    """Poll one meter; returns whether the last poll brought something."""
+    is_first = is_empty = True
+    reader = session.readers[unit]
+    title = f"{place.profile.name} at {place.place}"
+    if len(place.units) > 1:
+        title = place.title(unit)
     console = ConsoleReporter(title, interval, sys.stdout, sys.stderr)
-    async with open_reader(place, remembers=True) as reader:
-        if accept_counters:
-            reader.accept_counters()
+    if accept_counters:
+        reader.accept_counters()
 
-        def show(poll: Poll) -> None:
-            nonlocal is_first, is_empty
-            for failure in poll.report.failures:
-                # Later on a name that does not resolve is a fault like any other.
-                if is_first and isinstance(failure.error, UnknownHostError):
-                    raise failure.error
-            is_first = False
-            is_empty = poll.report.is_empty
-            console.tell_order(reader.order_finding)
-            console.show(poll)
+    def show(poll: Poll) -> None:
+        nonlocal is_first, is_empty
+        for failure in poll.report.failures:
+            # Later on a name that does not resolve is a fault like any other.
+            if is_first and isinstance(failure.error, UnknownHostError):
+                raise failure.error
+        is_first = False
+        is_empty = poll.report.is_empty
+        session.note(unit, poll.report)
+        console.tell_order(reader.order_finding)
+        console.show(poll)
 
-        await Poller(reader, interval, show).run(polls)
-    return 1 if is_empty else 0
+    await Poller(reader, interval, show).run(polls)
+    return not is_empty

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["as_csv", "as_json", "as_table"]
 
 
-def as_json(report: ReadReport, target: Target) -> str:
+def as_json(reports: Mapping[int, ReadReport], target: Target) -> str:
     """One object: meter, host, unit, time, and the values by name; see docs/reference.
 
-    A value that is not good says why in `reason`.
+    Of several units a list of such objects. A value that is not good says why in `reason`.
     """
+    documents = [_document(unit, report, target) for unit, report in reports.items()]
+    return json.dumps(
+        documents[0] if len(target.units) == 1 else documents, indent=2, ensure_ascii=False
+    )
+
+
+def _document(unit: int, report: ReadReport, target: Target) -> dict[str, Any]:
     values: dict[str, dict[str, Any]] = {
         point.name: {
             "value": _number(value, point.type),
@@ -36,27 +44,31 @@ def as_json(report: ReadReport, target: Target) -> str:
     }
     for name, reason in report.reasons().items():
         values[name]["reason"] = reason
-    document = {
+    return {
         "meter": target.profile.name,
-        "host": str(target.endpoint),
-        "unit": target.unit,
+        "host": target.place,
+        "unit": unit,
         "time": _utc(report.time),
         "values": values,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def as_csv(report: ReadReport, target: Target) -> str:
-    """A header and one line a value."""
+def as_csv(reports: Mapping[int, ReadReport], target: Target) -> str:
+    """A header and one line a value; of several units, the unit's number behind the meter."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["time", "meter", "name", "value", "unit", "quality"])
-    for point, value, quality in zip(report.points, report.values, report.qualities, strict=True):
-        number = _number(value, point.type)
-        text = "" if number is None else number
-        writer.writerow(
-            [_utc(report.time), target.profile.name, point.name, text, point.unit, quality.value]
-        )
+    has_many = len(target.units) > 1
+    meter_columns = ["meter", "meter_unit"] if has_many else ["meter"]
+    writer.writerow(["time", *meter_columns, "name", "value", "unit", "quality"])
+    for unit, report in reports.items():
+        meter = [target.profile.name, unit] if has_many else [target.profile.name]
+        time = _utc(report.time)
+        for point, value, quality in zip(
+            report.points, report.values, report.qualities, strict=True
+        ):
+            number = _number(value, point.type)
+            text = "" if number is None else number
+            writer.writerow([time, *meter, point.name, text, point.unit, quality.value])
     return out.getvalue()
 
 

@@ -18,7 +18,7 @@ from energymeter.discovery.tree import ProfileTree
 from energymeter.errors import ProfileError
 from energymeter.eventloop import run
 from energymeter.profiles import Profile
-from energymeter.transports import TcpEndpoint
+from energymeter.transports import Wire
 from energymeter.values.text import format_value, shortest
 from energymeter.values.types import DataType
 
@@ -26,7 +26,7 @@ __all__ = ["command"]
 
 
 @click.command("scan")
-@click.argument("where", metavar="HOST[:PORT]|NETWORK/LENGTH[:PORT]")
+@click.argument("where", metavar="HOST[:PORT]|NETWORK/LENGTH[:PORT]|URL")
 @click.option("--units", default="1-247", show_default=True, help="Units to ask, as 1-10,20.")
 @click.option(
     "--timeout",
@@ -46,10 +46,10 @@ def command(where: str, units: str, timeout: float, as_json: bool) -> int:
 
     Exit code 0: somebody answered. 1: nobody. 2: wrong usage.
     """
-    endpoints = parse_hosts(where, 502)
+    wires = parse_hosts(where, 502)
     numbers = parse_units(units)
     tree = ProfileTree(_profiles())
-    reports = run(_scan(endpoints, numbers, tree, timeout))
+    reports = run(_scan(wires, numbers, tree, timeout))
     if as_json:
         click.echo(json.dumps(_as_data(reports), indent=2, ensure_ascii=False))
     else:
@@ -57,7 +57,7 @@ def command(where: str, units: str, timeout: float, as_json: bool) -> int:
             click.echo(line)
     for report in reports:
         if report.fault and (len(reports) == 1 or report.is_open):
-            click.echo(f"energymeter: {report.endpoint}: {report.fault}", err=True)
+            click.echo(f"energymeter: {report.place}: {report.fault}", err=True)
     return 0 if any(report.units for report in reports) else 1
 
 
@@ -70,23 +70,23 @@ def _profiles() -> Iterator[Profile]:
 
 
 async def _scan(
-    endpoints: Sequence[TcpEndpoint], units: Sequence[int], tree: ProfileTree, timeout_s: float
+    wires: Sequence[Wire], units: Sequence[int], tree: ProfileTree, timeout_s: float
 ) -> list[HostReport]:
-    hosts = f"{len(endpoints)} hosts" if len(endpoints) > 1 else str(endpoints[0])
+    hosts = f"{len(wires)} hosts" if len(wires) > 1 else str(wires[0].endpoint())
     click.echo(
         f"asking {len(units)} unit{'s' if len(units) > 1 else ''} at {hosts}: "
         f"{timeout_s:g} s for each that is silent, at most {len(units) * timeout_s:g} s a host",
         err=True,
     )
-    with _progress(len(endpoints), len(units)) as tell:
+    with _progress(len(wires), len(units)) as tell:
         return await scan_hosts(
-            endpoints,
+            wires,
             units,
             tree,
             timeout_s=timeout_s,
-            on_unit=lambda report, unit: tell(f"{report.endpoint} unit {unit}", 1),
+            on_unit=lambda report, unit: tell(f"{report.place} unit {unit}", 1),
             on_host=lambda report: tell(
-                str(report.endpoint), len(units) - len(report.units) - report.silent
+                report.place, len(units) - len(report.units) - report.silent
             ),
         )
 
@@ -111,7 +111,7 @@ def _progress(hosts: int, units: int) -> Iterator[Callable[[str, int], None]]:
 
 def _lines(reports: Sequence[HostReport]) -> list[str]:
     lines = [
-        f"{report.endpoint} unit {found.unit}: {_what(found.identity)}"
+        f"{report.place} unit {found.unit}: {_what(found.identity)}"
         for report in reports
         for found in report.units
     ]
@@ -156,7 +156,7 @@ def _as_data(reports: Sequence[HostReport]) -> dict[str, Any]:
     return {
         "hosts": [
             {
-                "host": str(report.endpoint),
+                "host": report.place,
                 "open": report.is_open,
                 "fault": report.fault or None,
                 "silent": report.silent,

@@ -1,6 +1,9 @@
 """Ask a meter: one link shared by many units."""
 
-from energymeter.client.link import Backoff, Link
+from energymeter.client.backoff import Backoff
+from energymeter.client.link import Link
+from energymeter.client.tap import Tap
+from energymeter.client.turns import Priority
 from energymeter.client.unit import Unit, UnitClient
 
-__all__ = ["Backoff", "Link", "Unit", "UnitClient"]
+__all__ = ["Backoff", "Link", "Priority", "Tap", "Unit", "UnitClient"]

@@ -1,63 +1,65 @@
-"""One link shared by many units: order, time-outs, loss and reconnection.
+"""One link shared by many units: whose turn it is, pauses, time-outs, loss and reconnection.
 
 A link opens when it is first used, and again after it was lost; between failed attempts it
-waits longer and longer (`Backoff`). It never repeats a request by itself: errors say whether
-that makes sense (`retryable`). Cancelling a request leaves the link usable; its answer, should
-it come, is dropped.
+waits longer and longer (`Backoff`). Requests wait for their turn, the urgent ones first. A unit
+that is silent is left alone for a while when others on the link are alive (`health.py`). It never
+repeats a request by itself, but for one: a unit that says it is busy is asked again. Cancelling a
+request leaves the link usable; its answer, should it come, is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Final, Self, cast
+from typing import Final, Self
 
+from energymeter.client.backoff import Backoff
+from energymeter.client.connection import Connection, Waiting
+from energymeter.client.health import LinkHealth, UnitHealth
+from energymeter.client.tap import Tap
+from energymeter.client.turns import Priority, Turns
 from energymeter.client.unit import Unit
-from energymeter.codec import ClientState, Framer, MbapFramer, Request
+from energymeter.clock import Clock, SystemClock
+from energymeter.codec import (
+    ClientState,
+    ExceptionCode,
+    Framer,
+    Framing,
+    OrderedState,
+    ReadRequest,
+    Request,
+    Side,
+)
+from energymeter.codec.echo import EchoRemover
+from energymeter.codec.framers import make_framer
 from energymeter.errors import (
     ConfigError,
+    ExceptionReplyError,
     LinkClosedError,
-    LinkLostError,
     LinkOpenError,
+    LocalProtocolError,
     MeterError,
-    RemoteProtocolError,
     RequestTimeout,
+    UnitSilentError,
 )
-from energymeter.transports import Endpoint
+from energymeter.transports import Endpoint, Pacing, Wire, parse_wire
 
-__all__ = ["Backoff", "Link"]
+__all__ = ["Link"]
 
 _log = logging.getLogger(__name__)
 
-_MAX_SILENT_TIMEOUTS: Final = 3
-"""Time-outs in a row, nothing heard between them, after which the connection is renewed."""
+_AT_ONCE: Final = Pacing()
+"""No pauses at all."""
 
+_USUAL_BACKOFF: Final = Backoff()
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to leave a link alone after a failed attempt to open it.
+_BUSY_PAUSES_S: Final = (0.1, 0.3, 1.0)
+"""Before each repetition of a request a unit was too busy for."""
 
-    The pause starts at `first_s`, doubles up to `longest_s`, and each is shortened by a random
-    share of up to `jitter`, so that many links do not come back in step.
-    """
-
-    first_s: float = 0.2
-    longest_s: float = 10.0
-    jitter: float = 0.5
-
-    def pause_s(self, failures: int, chance: float) -> float:
-        """The pause after so many failures in a row (1 or more); `chance` is 0.0 to 1.0."""
-        full = min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 32))
-        return full * (1.0 - self.jitter * chance)
-
-
-_Waiting = tuple[asyncio.Future[bytes], float, int, float]
-"""The future of an answer, the moment it is given up (monotonic), the unit, the time-out."""
+_RTU_ANSWER_EXTRA: Final = 3
+"""Unit and check around an answer's message on a serial line, in characters."""
 
 
 class Link:
@@ -65,11 +67,18 @@ class Link:
 
     Args:
         endpoint: Where it leads.
-        framer: Makes the framer of a new connection.
-        timeout_s: How long to wait for an answer, seconds, unless a request says otherwise.
+        framing: The envelope of the messages.
+        pacing: When it may send; by default as soon as it is a request's turn.
+        timeout_s: How long to wait for an answer, seconds, unless a request says otherwise. The
+            time that question and answer take on a slow line comes on top.
         connect_timeout_s: How long opening may take, seconds; None means `timeout_s`.
-        max_in_flight: Requests that may be under way at once, 1 or more. Most meters want 1.
+        max_in_flight: Requests that may be under way at once, 1 or more. Most meters want 1, and
+            framings without transactions allow no more.
+        ignores_transactions: Whether answers carry any transaction, as those of some gateways.
+        removes_echo: Whether everything sent comes back first, as from some two-wire adapters.
         backoff: Pauses between failed attempts to open the link.
+        clock: Times it all.
+        tap: Told every byte and event.
 
     Raises:
         ConfigError: Fewer than 1 request may be in flight.
@@ -79,29 +88,93 @@ class Link:
         self,
         endpoint: Endpoint,
         *,
-        framer: Callable[[], Framer] = MbapFramer,
+        framing: Framing = Framing.MBAP,
+        pacing: Pacing = _AT_ONCE,
         timeout_s: float = 1.0,
         connect_timeout_s: float | None = None,
         max_in_flight: int = 1,
-        backoff: Backoff = Backoff(),
+        ignores_transactions: bool = False,
+        removes_echo: bool = False,
+        backoff: Backoff = _USUAL_BACKOFF,
+        clock: Clock | None = None,
+        tap: Tap | None = None,
     ) -> None:
         if max_in_flight < 1:
             msg = f"{max_in_flight} requests in flight are not possible, use 1 or more"
             raise ConfigError(msg)
         self.endpoint = endpoint
+        self.framing = framing
         self.timeout_s = timeout_s
-        self._make_framer = framer
+        self.clock = clock if clock is not None else SystemClock()
+        self.tap = tap
+        self.health = LinkHealth()
+        """How its units are doing."""
+        self.busy_s = 0.0
+        """Time spent waiting for answers so far, seconds; with one request in flight the share of
+        the clock's time is the link's utilisation."""
+        self._now = self.clock.monotonic
+        self._removes_echo = removes_echo
         self._connect_timeout_s = timeout_s if connect_timeout_s is None else connect_timeout_s
         self._backoff = backoff
-        self._slots = asyncio.Semaphore(max_in_flight)
-        self._connection: _Connection | None = None
+        is_ordered = ignores_transactions or not framing.has_transactions
+        # What every connection's state goes on from; its framer is never fed.
+        self._state: ClientState[Waiting] | OrderedState[Waiting] = (
+            OrderedState(self._make_framer()) if is_ordered else ClientState(self._make_framer())
+        )
+        self._turns = Turns(1 if is_ordered else max_in_flight)
+        self._pacing = pacing
+        self._is_plain = pacing == _AT_ONCE and not is_ordered
+        self._free_at = 0.0
+        """Nothing is sent before: the pauses after a connection and after a broadcast."""
+        self._done_at = 0.0
+        """When the last question was answered or given up."""
+        self._last_unit = -1
+        self._connection: Connection | None = None
         self._opening = asyncio.Lock()
         self._opening_limit: asyncio.Timeout | None = None
         self._failures = 0
         self._retry_at = 0.0
         self._reason = ""
-        self._last_transaction = 0
         self._is_closed = False
+
+    @classmethod
+    def to(
+        cls,
+        wire: Wire | str,
+        *,
+        timeout_s: float | None = None,
+        backoff: Backoff = _USUAL_BACKOFF,
+        clock: Clock | None = None,
+        tap: Tap | None = None,
+    ) -> Self:
+        """The link a URL describes, such as `rtu:///dev/ttyUSB0?baudrate=9600`.
+
+        Args:
+            wire: The URL, as a text or parsed.
+            timeout_s: How long to wait for an answer unless the URL says it; None: 1 s.
+            backoff: Pauses between failed attempts to open the link.
+            clock: Times it all.
+            tap: Told every byte and event.
+
+        Raises:
+            ConfigError: The URL is wrong, or a file it names cannot be used.
+        """
+        if isinstance(wire, str):
+            wire = parse_wire(wire)
+        answer_s = wire.timeout_s or (1.0 if timeout_s is None else timeout_s)
+        return cls(
+            wire.endpoint(),
+            framing=wire.framing,
+            pacing=wire.pacing,
+            timeout_s=answer_s,
+            connect_timeout_s=wire.connect_timeout_s,
+            max_in_flight=wire.max_in_flight,
+            ignores_transactions=wire.ignores_transactions,
+            removes_echo=wire.removes_echo,
+            backoff=backoff,
+            clock=clock,
+            tap=tap,
+        )
 
     def __str__(self) -> str:
         return str(self.endpoint)
@@ -117,9 +190,9 @@ class Link:
         """Whether there is a connection now."""
         return self._connection is not None
 
-    def unit(self, number: int) -> Unit:
+    def unit(self, number: int, *, priority: Priority = Priority.POLL) -> Unit:
         """The unit with this number, 0 to 255; costs nothing, opens nothing."""
-        return Unit(self, number)
+        return Unit(self, number, priority)
 
     async def open(self) -> None:
         """Open the link now rather than at the first request.
@@ -141,10 +214,16 @@ class Link:
             connection.drop(self._closed)
             await connection.gone.wait()
         async with self._opening:  # an attempt under way has come to its end
-            pass
+            self.endpoint.release()
 
     async def exchange(
-        self, unit: int, request: Request, *, timeout_s: float | None = None
+        self,
+        unit: int,
+        request: Request,
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.POLL,
+        repeats_busy: bool = True,
     ) -> bytes:
         """Send a request and return the answer's PDU, checked against the request.
 
@@ -152,36 +231,198 @@ class Link:
             unit: The unit addressed, 0 to 255.
             request: What to ask.
             timeout_s: Seconds to wait for this answer; None means the link's own.
+            priority: Whether it goes before others that wait. A person's request is sent even
+                to a unit that is left alone.
+            repeats_busy: Whether to ask again when the unit is busy (exceptions 5 and 6), up
+                to 3 times within 1.4 s.
 
         Raises:
             LinkError: The link could not be opened, or broke.
-            RequestTimeout: No answer in time.
+            RequestTimeout: No answer in time; a `UnitSilentError`: it was not even asked.
             ExceptionReplyError: The unit refused.
             RemoteProtocolError: The answer was of another question, or no Modbus at all.
+            LocalProtocolError: Nobody can answer, for everybody is addressed.
         """
-        async with self._slots:
-            connection = self._connection or await self._connected()
-            if timeout_s is None:
-                timeout_s = self.timeout_s
-            future = connection.loop.create_future()
-            transaction = connection.send(unit, request, future, timeout_s)
-            try:
-                answer: bytes = await future
-            except MeterError as error:
-                error.endpoint, error.unit = str(self), unit
+        # Flat on purpose: this is what polling spends its time in.
+        health = self.health.units.get(unit) or self.health.of(unit)
+        turns = self._turns
+        if turns.free:
+            turns.free -= 1
+        else:
+            await turns.take(priority)
+        try:
+            if self._is_plain and not health.timeouts_in_row:
+                connection = self._connection or await self._connected()
+            else:
+                connection = await self._prepare(unit, health, request, priority)
+            patience_s = self.timeout_s if timeout_s is None else timeout_s
+            if len(self.health.units) > 1:
+                patience_s = self.health.patience_s(health, patience_s, self._now())
+            return await self._answer(connection, unit, health, request, patience_s)
+        except ExceptionReplyError as error:
+            if not (repeats_busy and _asks_again(error, request)):
                 raise
-            except asyncio.CancelledError:
-                connection.state.forget(transaction)
-                raise
-            return answer
+        finally:
+            turns.give_back()
+        return await self._ask_again(unit, request, timeout_s, priority)
 
-    async def _connected(self) -> _Connection:
+    async def broadcast(self, request: Request) -> None:
+        """Send a write to all units of a serial line; nobody answers.
+
+        Returns when the units have had time to carry it out.
+
+        Raises:
+            LinkError: The link could not be opened, or broke.
+            LocalProtocolError: The request is no write.
+        """
+        if isinstance(request, ReadRequest):
+            msg = "unit 0 is everybody on a serial line and nobody answers, only writes make sense"
+            raise LocalProtocolError(msg)
+        await self._turns.take(Priority.PERSON)
+        try:
+            connection = await self._quiet(0)
+            data = connection.state.framer.encode(0, 0, request.pdu)
+            connection.write(data)
+            self._free_at = (
+                self._now() + len(data) * self._pacing.character_s + self._pacing.broadcast_pause_s
+            )
+            await self.clock.sleep_until(self._free_at)
+        finally:
+            self._turns.give_back()
+
+    async def _ask_again(
+        self, unit: int, request: Request, timeout_s: float | None, priority: Priority
+    ) -> bytes:
+        """Repeat what the unit was too busy for; others have their turns meanwhile."""
+        for pause_s in _BUSY_PAUSES_S[:-1]:
+            await self.clock.sleep_until(self._now() + pause_s)
+            try:
+                return await self.exchange(
+                    unit, request, timeout_s=timeout_s, priority=priority, repeats_busy=False
+                )
+            except ExceptionReplyError as error:
+                if not _asks_again(error, request):
+                    raise
+        await self.clock.sleep_until(self._now() + _BUSY_PAUSES_S[-1])
+        return await self.exchange(
+            unit, request, timeout_s=timeout_s, priority=priority, repeats_busy=False
+        )
+
+    async def _answer(  # noqa: PLR0913, PLR0917 - flat, for it runs once a request
+        self,
+        connection: Connection,
+        unit: int,
+        health: UnitHealth,
+        request: Request,
+        timeout_s: float,
+        is_fence: bool = False,
+    ) -> bytes:
+        future: asyncio.Future[bytes] = connection.loop.create_future()
+        asked_at = self._now()
+        line_s = self._line_s(request) if self._pacing.character_s else 0.0
+        health.requests += 1
+        transaction = connection.send(
+            unit, request, future, asked_at + line_s + timeout_s, timeout_s, is_fence
+        )
+        try:
+            answer = await future
+        except MeterError as error:
+            error.endpoint, error.unit = str(self), unit
+            self._note_fault(health, error, connection, asked_at, line_s)
+            raise
+        except asyncio.CancelledError:
+            connection.state.forget(transaction)
+            raise
+        finally:
+            if not self._is_plain:
+                self._done_at = self._now()
+                self._last_unit = unit
+        heard_at = connection.heard_at
+        health.answered(heard_at, max(heard_at - asked_at - line_s, 0.0))
+        self.busy_s += heard_at - asked_at + self._pacing.silence_s
+        return answer
+
+    def _note_fault(
+        self,
+        health: UnitHealth,
+        error: MeterError,
+        connection: Connection,
+        asked_at: float,
+        line_s: float,
+    ) -> None:
+        now = self._now()
+        self.busy_s += now - asked_at
+        if isinstance(error, ExceptionReplyError):
+            health.refusals += 1
+            health.answered(now, max(connection.heard_at - asked_at - line_s, 0.0))
+        elif isinstance(error, RequestTimeout):
+            self.health.timed_out(health, now, now - asked_at)
+        else:
+            health.faults += 1
+
+    async def _prepare(
+        self, unit: int, health: UnitHealth, request: Request, priority: Priority
+    ) -> Connection:
+        """See to it that the unit may be asked now, and that its answer will be its answer."""
+        if not unit and not self.framing.has_transactions:
+            msg = "unit 0 is everybody on a serial line and nobody answers, give the unit's number"
+            raise LocalProtocolError(msg)
+        if health.timeouts_in_row and priority is not Priority.PERSON:
+            self._check_silent(unit, health)
+        connection = await self._quiet(unit)
+        if isinstance(connection.state, OrderedState):
+            while (fence := connection.state.fence(unit, request)) is not None:
+                patience_s = self.health.patience_s(health, self.timeout_s, self._now())
+                with contextlib.suppress(ExceptionReplyError):  # an answer like any other
+                    await self._answer(connection, unit, health, fence, patience_s, is_fence=True)
+                connection = await self._quiet(unit)
+        return connection
+
+    def _check_silent(self, unit: int, health: UnitHealth) -> None:
+        now = self._now()
+        wait_s = self.health.wait_s(health, now)
+        if not wait_s:
+            return
+        since_s = now - (health.silent_since or now)
+        msg = (
+            f"unit {unit} at {self} has been silent for {since_s:.0f} s, it is left alone for "
+            f"{wait_s:.1f} s more because the others want to be asked"
+        )
+        raise UnitSilentError(msg, endpoint=str(self), unit=unit)
+
+    async def _quiet(self, unit: int) -> Connection:
+        """A connection whose line has been silent for as long as it must be."""
+        pacing = self._pacing
+        pause_s = pacing.pause_s
+        if unit != self._last_unit:
+            pause_s = max(pause_s, pacing.unit_pause_s)
+        while True:
+            connection = self._connection or await self._connected()
+            free_at = max(
+                self._free_at, self._done_at + pause_s, connection.heard_at + pacing.silence_s
+            )
+            if self._now() < free_at:
+                # Loops wake up to a millisecond early: the rest is waited for in turns of it.
+                await self.clock.sleep_until(free_at)
+            elif connection is self._connection:
+                return connection
+
+    def _line_s(self, request: Request) -> float:
+        """How long question and answer are under way on a slow line, at least."""
+        answer_bytes = request.answer_bytes or 0
+        question_bytes = len(request.pdu) + _RTU_ANSWER_EXTRA
+        characters = question_bytes + answer_bytes + _RTU_ANSWER_EXTRA
+        if self.framing is Framing.ASCII:
+            characters *= 2
+        return characters * self._pacing.character_s + 2 * self._pacing.silence_s
+
+    async def _connected(self) -> Connection:
         async with self._opening:
             if self._is_closed:
                 raise self._closed()
             if self._connection is not None:
                 return self._connection
-            wait = self._retry_at - time.monotonic()
+            wait = self._retry_at - self._now()
             if wait > 0:
                 msg = f"{self._reason}; next attempt in {wait:.1f} s"
                 raise LinkOpenError(msg, endpoint=str(self))
@@ -204,13 +445,15 @@ class Link:
                 connection.drop(self._closed)
                 raise self._closed()
             self._connection = connection
-            self._failures = 0
             self._retry_at = 0.0
+            self._free_at = self._now() + self._pacing.connect_pause_s
             _log.debug("connected to %s", self)
             return connection
 
-    async def _connect(self) -> _Connection:
-        connection = _Connection(self, self._make_framer())
+    async def _connect(self) -> Connection:
+        self._state = self._state.renewed(self._make_framer())
+        packets = self._make_framer if self.endpoint.is_datagram else None
+        connection = Connection(self, self._state, packets)
         try:
             async with asyncio.timeout(self._connect_timeout_s) as self._opening_limit:
                 await self.endpoint.connect(lambda: connection)
@@ -222,6 +465,10 @@ class Link:
             self._opening_limit = None
         return connection
 
+    def _make_framer(self) -> Framer:
+        framer = make_framer(self.framing, Side.CLIENT)
+        return EchoRemover(framer) if self._removes_echo else framer
+
     def _closed(self) -> LinkClosedError:
         return LinkClosedError(f"the link to {self} was closed", endpoint=str(self))
 
@@ -229,114 +476,26 @@ class Link:
         self._failures += 1
         self._reason = reason
         pause = self._backoff.pause_s(self._failures, random.random())  # noqa: S311
-        self._retry_at = time.monotonic() + pause
+        self._retry_at = self._now() + pause
         _log.debug("%s; left alone for %.2f s", reason, pause)
 
-    def _lost(self, connection: _Connection) -> None:
-        if self._connection is connection:
-            self._connection = None
-            # A converter may give the next connection an answer meant for this one.
-            self._last_transaction = connection.state.last_transaction
-            _log.debug("connection to %s is gone", self)
+    def on_lost(self, connection: Connection, reason: str, *, by_peer: bool) -> None:
+        """Called by a connection of this link when it cannot be used any more."""
+        if self._connection is not connection:
+            return
+        self._connection = None
+        if self.tap is not None:
+            self.tap.lost(self._now(), reason)
+        _log.debug("connection to %s is gone", self)
+        if connection.heard_at:
+            self._failures = 0
+        elif by_peer and connection.state.last_transaction != connection.first_transaction:
+            # It was asked, never said a word and hung up, as a peer that has no place left.
+            self._note_failure(reason)
 
 
-class _Connection(asyncio.Protocol):
-    """One connection of a link, from its opening to its loss; a new one has a new state."""
-
-    def __init__(self, link: Link, framer: Framer) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.state: ClientState[_Waiting] = ClientState(framer, link._last_transaction)  # noqa: SLF001
-        self.gone = asyncio.Event()
-        self._link = link
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
-        self._silent_timeouts = 0
-        self._foreign_mark = 0
-        self._drop_reason: Callable[[], MeterError] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports do not inherit from asyncio's, so this cannot be an isinstance.
-        self._transport = cast(asyncio.Transport, transport)
-        if self._drop_reason is not None:
-            self._transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._link._lost(self)  # noqa: SLF001 - the two halves of one machine
-        if self._timer is not None:
-            self._timer.cancel()
-        why = f" ({exc})" if exc is not None else ""
-        lost = partial(LinkLostError, f"the connection to {self._link} was lost{why}")
-        for future, *_ in self.state.abandon():
-            if not future.done():
-                # An error of its own for each: it will carry the unit that was asked.
-                future.set_exception((self._drop_reason or lost)())
-        self.gone.set()
-
-    def data_received(self, data: bytes) -> None:
-        self._silent_timeouts = 0
-        settled = self.state.receive(data)
-        if settled:
-            self._foreign_mark = self.state.foreign_answers
-        for (future, *_), outcome in settled:
-            if future.done():  # cancelled in this very turn of the loop
-                continue
-            if type(outcome) is bytes:
-                future.set_result(outcome)
-            else:
-                future.set_exception(outcome)  # type: ignore[arg-type]
-        broken = self.state.framer.error
-        if broken is not None:
-            msg = f"{self._link} sent {broken.message}"
-            self.drop(partial(RemoteProtocolError, msg, data=broken.data))
-
-    def send(
-        self, unit: int, request: Request, future: asyncio.Future[bytes], timeout_s: float
-    ) -> int:
-        deadline = time.monotonic() + timeout_s
-        transaction, data = self.state.ask(unit, request, (future, deadline, unit, timeout_s))
-        self._transport.write(data)  # type: ignore[union-attr]
-        # One timer for the connection, set to the earliest deadline or sooner, never moved back.
-        if self._timer is None or deadline < self._timer_due:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._arm(deadline)
-        return transaction
-
-    def drop(self, reason: Callable[[], MeterError]) -> None:
-        """End this connection; what waits for an answer gets the error `reason` makes."""
-        self._link._lost(self)  # noqa: SLF001 - nobody shall use it from now on
-        self._drop_reason = reason
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _arm(self, deadline: float) -> None:
-        self._timer_due = deadline
-        self._timer = self.loop.call_later(max(0.0, deadline - time.monotonic()), self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        now = time.monotonic() + 0.001  # the loop's clock counts in milliseconds
-        earliest = None
-        for transaction, (future, deadline, unit, timeout_s) in self.state.waiting():
-            if future.done():
-                continue
-            if deadline <= now:
-                self.state.forget(transaction)
-                msg = f"no answer from {self._link} unit {unit} within {timeout_s:g} s"
-                future.set_exception(RequestTimeout(msg))
-                self._note_timeout()
-            elif earliest is None or deadline < earliest:
-                earliest = deadline
-        if earliest is not None and not self._transport.is_closing():  # type: ignore[union-attr]
-            self._arm(earliest)
-
-    def _note_timeout(self) -> None:
-        # Late answers of earlier questions mean the other side is behind and may stay so; long
-        # silence means it may be gone without a word. Both are cured by a new connection only.
-        self._silent_timeouts += 1
-        if self.state.foreign_answers > self._foreign_mark:
-            msg = f"{self._link} answered late, the connection was renewed"
-            self.drop(partial(LinkLostError, msg))
-        elif self._silent_timeouts >= _MAX_SILENT_TIMEOUTS:
-            self.drop(partial(LinkLostError, f"{self._link} is silent, the connection was renewed"))
+def _asks_again(error: ExceptionReplyError, request: Request) -> bool:
+    """Whether a unit's busyness is a reason to repeat: it must not carry a write out twice."""
+    if error.code == ExceptionCode.SERVER_DEVICE_BUSY:
+        return True
+    return error.code == ExceptionCode.ACKNOWLEDGE and isinstance(request, ReadRequest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from energymeter.client.turns import Priority
 from energymeter.codec import (
     Diagnostics,
     Function,
@@ -62,21 +63,24 @@ class Unit:
 
     Args:
         link: The link it is on.
-        number: The unit addressed, 0 to 255.
+        number: The unit addressed, 0 to 255. On a serial line 0 is everybody: writes to it are
+            carried out by all units and answered by none, reads are refused.
+        priority: How urgent its requests are.
     """
 
-    __slots__ = ("link", "number")
+    __slots__ = ("link", "number", "priority")
 
-    def __init__(self, link: Link, number: int) -> None:
+    def __init__(self, link: Link, number: int, priority: Priority = Priority.POLL) -> None:
         if not 0 <= number <= 255:
             msg = f"unit {number} is out of range, use 0 to 255"
             raise LocalProtocolError(msg)
         self.link = link
         self.number = number
+        self.priority = priority
 
     async def read(self, request: ReadRequest) -> bytes:
         """See `UnitClient.read`."""
-        return (await self.link.exchange(self.number, request))[2:]
+        return (await self.link.exchange(self.number, request, priority=self.priority))[2:]
 
     async def read_coils(self, address: int, count: int = 1) -> tuple[bool, ...]:
         """Read 1 to 2000 coils (function 1)."""
@@ -100,23 +104,23 @@ class Unit:
 
     async def write_coil(self, address: int, value: bool) -> None:
         """Switch one coil (function 5)."""
-        await self._ask(WriteCoil(address, value), Response)
+        await self._write(WriteCoil(address, value))
 
     async def write_register(self, address: int, word: int) -> None:
         """Write one holding register (function 6)."""
-        await self._ask(WriteRegister(address, word), Response)
+        await self._write(WriteRegister(address, word))
 
     async def write_coils(self, address: int, bits: Sequence[bool]) -> None:
         """Switch 1 to 1968 adjacent coils (function 15)."""
-        await self._ask(WriteCoilsRequest(address, tuple(bits)), Response)
+        await self._write(WriteCoilsRequest(address, tuple(bits)))
 
     async def write_registers(self, address: int, words: Sequence[int]) -> None:
         """Write 1 to 123 adjacent holding registers (function 16)."""
-        await self._ask(WriteRegistersRequest(address, tuple(words)), Response)
+        await self._write(WriteRegistersRequest(address, tuple(words)))
 
     async def mask_write_register(self, address: int, and_mask: int, or_mask: int) -> None:
         """Set a register to (old AND and_mask) OR (or_mask AND NOT and_mask) (function 22)."""
-        await self._ask(MaskWrite(address, and_mask, or_mask), Response)
+        await self._write(MaskWrite(address, and_mask, or_mask))
 
     async def read_write_registers(
         self, *, read_address: int, read_count: int, write_address: int, words: Sequence[int]
@@ -151,8 +155,14 @@ class Unit:
         msg = "the identification never ends"
         raise MismatchError(msg, endpoint=str(self.link), unit=self.number)
 
+    async def _write(self, request: Request) -> None:
+        if self.number or self.link.framing.has_transactions:
+            await self._ask(request, Response)
+        else:
+            await self.link.broadcast(request)
+
     async def _ask(self, request: Request, answer: type[AnyResponse]) -> AnyResponse:
-        pdu = await self.link.exchange(self.number, request)
+        pdu = await self.link.exchange(self.number, request, priority=self.priority)
         try:
             response = decode_response(request, pdu)
         except MeterError as error:

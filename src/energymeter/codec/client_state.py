@@ -16,7 +16,7 @@ from energymeter.codec.framing import Framer
 from energymeter.codec.messages import Request
 from energymeter.errors import ExceptionReplyError, MeterError, MismatchError
 
-__all__ = ["ClientState"]
+__all__ = ["ClientState", "judge"]
 
 Token = TypeVar("Token")
 
@@ -41,6 +41,10 @@ class ClientState(Generic[Token]):
         self._waiting: dict[int, tuple[Token, int, Request]] = {}
         self.last_transaction = last_transaction
         """The transaction of the newest question."""
+
+    def renewed(self, framer: Framer) -> ClientState[Token]:
+        """The state of the connection after this one; transactions go on where this one is."""
+        return ClientState(framer, self.last_transaction)
 
     @property
     def in_flight(self) -> int:
@@ -79,7 +83,7 @@ class ClientState(Generic[Token]):
             ):
                 settled.append((token, pdu))
             else:
-                settled.append((token, _judge(unit, pdu, asked_unit, request)))
+                settled.append((token, judge(unit, pdu, asked_unit, request)))
         return settled
 
     def waiting(self) -> list[tuple[int, Token]]:
@@ -93,7 +97,8 @@ class ClientState(Generic[Token]):
         return tokens
 
 
-def _judge(unit: int, pdu: bytes, asked_unit: int, request: Request) -> bytes | MeterError:
+def judge(unit: int, pdu: bytes, asked_unit: int, request: Request) -> bytes | MeterError:
+    """The answer as it is handed out: its PDU, the unit's refusal, or what is wrong with it."""
     if unit != asked_unit:
         msg = f"an answer of unit {unit} came, asked was unit {asked_unit}; it was not used"
         return MismatchError(msg, data=pdu, unit=asked_unit)

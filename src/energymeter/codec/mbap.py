@@ -31,10 +31,11 @@ class MbapFramer:
     next frame, so `error` is set and the connection has to be closed.
     """
 
-    __slots__ = ("_pending", "error", "noise_bytes", "pending_bytes")
+    __slots__ = ("_pending", "error", "foreign_bytes", "noise_bytes", "pending_bytes")
 
     def __init__(self) -> None:
         self.error: RemoteProtocolError | None = None
+        self.foreign_bytes = 0
         self.noise_bytes = 0
         self.pending_bytes = 0
         self._pending = b""
@@ -69,12 +70,19 @@ class MbapFramer:
             self.pending_bytes = size - start
         return frames
 
-    def silence(self) -> None:
-        """See `Framer.silence`; on TCP a pause means nothing."""
+    def silence(self) -> list[Frame]:
+        """See `Framer.silence`; said at the end of a datagram, for on TCP a pause means nothing."""
+        self.noise_bytes += self.pending_bytes
+        self.pending_bytes = 0
+        self._pending = b""
+        return []
 
     def encode(self, transaction: int, unit: int, pdu: bytes) -> bytes:
         """Put a message into its envelope."""
         return _pack_header(transaction, 0, len(pdu) + 1, unit) + pdu
+
+    def expect(self, unit: int, function: int) -> None:
+        """See `Framer.expect`; where lengths are told there is nothing to be found."""
 
     def _break(self, frames: list[Frame], rest: bytes, protocol: int, length: int) -> list[Frame]:
         if protocol != 0:

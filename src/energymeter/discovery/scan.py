@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from energymeter.client import Link
+from energymeter.client import Link, Priority
 from energymeter.discovery.identify import Identity, identify
 from energymeter.discovery.tree import ProfileTree
 from energymeter.errors import (
@@ -18,7 +18,7 @@ from energymeter.errors import (
     RequestTimeout,
     UnknownHostError,
 )
-from energymeter.transports import Endpoint
+from energymeter.transports import Wire
 
 __all__ = ["FoundUnit", "HostReport", "scan_host", "scan_hosts"]
 
@@ -38,7 +38,9 @@ class FoundUnit:
 class HostReport:
     """What was found at one host."""
 
-    endpoint: Endpoint
+    place: str
+    """Where it is, as people write it."""
+
     units: list[FoundUnit] = field(default_factory=list)
     silent: int = 0
     """Units asked in vain."""
@@ -51,7 +53,7 @@ class HostReport:
 
 
 async def scan_hosts(  # noqa: PLR0913 - keyword-only, what a user decides
-    endpoints: Sequence[Endpoint],
+    wires: Sequence[Wire],
     units: Sequence[int],
     tree: ProfileTree,
     *,
@@ -62,7 +64,7 @@ async def scan_hosts(  # noqa: PLR0913 - keyword-only, what a user decides
     """Scan hosts side by side, the units of each one after the other. Only reads.
 
     Args:
-        endpoints: Where to look.
+        wires: Where to look.
         units: Which units to ask there.
         tree: What they can be.
         timeout_s: Seconds to wait for a connection and for each answer.
@@ -74,22 +76,22 @@ async def scan_hosts(  # noqa: PLR0913 - keyword-only, what a user decides
     """
     slots = asyncio.Semaphore(_HOSTS_AT_ONCE)
 
-    async def one(endpoint: Endpoint) -> HostReport:
+    async def one(wire: Wire) -> HostReport:
         async with slots:
-            report = await scan_host(endpoint, units, tree, timeout_s=timeout_s, on_unit=on_unit)
+            report = await scan_host(wire, units, tree, timeout_s=timeout_s, on_unit=on_unit)
         if on_host is not None:
             on_host(report)
         return report
 
-    if len(endpoints) == 1:
-        return [await one(endpoints[0])]
+    if len(wires) == 1:
+        return [await one(wires[0])]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(endpoint)) for endpoint in endpoints]
+        tasks = [group.create_task(one(wire)) for wire in wires]
     return [task.result() for task in tasks]
 
 
 async def scan_host(
-    endpoint: Endpoint,
+    wire: Wire,
     units: Sequence[int],
     tree: ProfileTree,
     *,
@@ -97,8 +99,8 @@ async def scan_host(
     on_unit: Callable[[HostReport, int], None] | None = None,
 ) -> HostReport:
     """Scan one host; see `scan_hosts`."""
-    report = HostReport(endpoint)
-    async with Link(endpoint, timeout_s=timeout_s) as link:
+    async with Link.to(wire, timeout_s=timeout_s) as link:
+        report = HostReport(str(link))
         try:
             await link.open()
         except UnknownHostError:
@@ -122,14 +124,14 @@ async def scan_host(
                 report.units.append(FoundUnit(number, identity))
             if on_unit is not None:
                 on_unit(report, number)
-    return report
+        return report
 
 
 async def _identify(link: Link, number: int, tree: ProfileTree) -> Identity:
     """Ask one unit; once more when the connection broke meanwhile."""
     for tries_left in reversed(range(_LINK_TRIES)):
         try:
-            return await identify(link.unit(number), tree)
+            return await identify(link.unit(number, priority=Priority.PERSON), tree)
         except LinkLostError:
             if not tries_left:
                 raise

@@ -18,7 +18,7 @@ from energymeter.discovery.asking import Asker
 from energymeter.discovery.sunspec import SunSpecMap, read_sunspec
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile, parse_profile
-from energymeter.transports import Endpoint
+from energymeter.transports import Wire
 
 __all__ = ["ask_profile", "sunspec_profile"]
 
@@ -112,17 +112,17 @@ def sunspec_profile(found: SunSpecMap) -> Profile:
     return parse_profile(data, "the SunSpec map")
 
 
-async def ask_profile(endpoint: Endpoint, unit: int, timeout_s: float) -> Profile:
+async def ask_profile(wire: Wire, unit: int, timeout_s: float) -> Profile:
     """Ask a unit for its SunSpec models and make a profile of them.
 
     Raises:
         ConfigError: It is no SunSpec device, or see `sunspec_profile`.
         MeterError: It cannot be asked.
     """
-    async with Link(endpoint, timeout_s=timeout_s) as link:
+    async with Link.to(wire, timeout_s=timeout_s) as link:
         found = await read_sunspec(Asker(link.unit(unit)))
     if found is None:
-        msg = f"{endpoint} unit {unit} is no SunSpec device: no SunS marker at holding 40000"
+        msg = f"{link} unit {unit} is no SunSpec device: no SunS marker at holding 40000"
         raise ConfigError(msg)
     return sunspec_profile(found)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import Final
 
 from energymeter.errors import ConfigError, EndpointError
-from energymeter.transports import TcpEndpoint, parse_host_port
+from energymeter.transports import Wire, parse_host_port, parse_wire
 
 __all__ = ["parse_hosts", "parse_span", "parse_units"]
 
@@ -14,15 +15,15 @@ _MAX_HOSTS: Final = 65536
 """A /16; more is no plant but a mistake."""
 
 
-def parse_hosts(text: str, default_port: int) -> list[TcpEndpoint]:
-    """`HOST[:PORT]` or a network such as `192.0.2.0/24[:PORT]`, all its hosts.
+def parse_hosts(text: str, default_port: int) -> list[Wire]:
+    """`HOST[:PORT]`, a URL, or a network such as `192.0.2.0/24[:PORT]`, all its hosts.
 
     Raises:
-        EndpointError: It is neither, or the network is too large.
+        EndpointError: It is none of them, or the network is too large.
     """
     network, slash, rest = text.strip().partition("/")
-    if not slash:
-        return [TcpEndpoint(*parse_host_port(text, default_port))]
+    if not slash or "://" in text:
+        return [parse_wire(text, default_port=default_port)]
     length, _, port = rest.partition(":")
     # The port is judged as in HOST:PORT.
     _, number = parse_host_port(f"host:{port}" if ":" in rest else "host", default_port)
@@ -34,7 +35,8 @@ def parse_hosts(text: str, default_port: int) -> list[TcpEndpoint]:
     if found.num_addresses > _MAX_HOSTS:
         msg = f"{text!r} has {found.num_addresses} addresses, at most {_MAX_HOSTS} are looked at"
         raise EndpointError(msg)
-    return [TcpEndpoint(str(host), number) for host in found.hosts()]
+    usual = parse_wire("host", default_port=number)
+    return [replace(usual, host=str(host)) for host in found.hosts()]
 
 
 def parse_units(text: str) -> list[int]:

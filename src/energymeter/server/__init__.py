@@ -1,9 +1,26 @@
-"""Be asked: one function from request to response, and the sockets around it."""
+"""Be asked: one function from request to response, and the wires around it."""
 
-from energymeter.server.handler import Handler
+from energymeter.server.delivery import Chunk, Delivery, Prompt
+from energymeter.server.handler import Broadcaster, Handler
 from energymeter.server.image import BitImage, RegisterImage
+from energymeter.server.line import SerialLine
+from energymeter.server.security import Roles
 from energymeter.server.server import ModbusServer
 from energymeter.server.tables import Tables, Write
 from energymeter.server.units import UnitRouter
 
-__all__ = ["BitImage", "Handler", "ModbusServer", "RegisterImage", "Tables", "UnitRouter", "Write"]
+__all__ = [
+    "BitImage",
+    "Broadcaster",
+    "Chunk",
+    "Delivery",
+    "Handler",
+    "ModbusServer",
+    "Prompt",
+    "RegisterImage",
+    "Roles",
+    "SerialLine",
+    "Tables",
+    "UnitRouter",
+    "Write",
+]

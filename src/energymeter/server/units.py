@@ -33,3 +33,8 @@ class UnitRouter:
             return None
         code = ExceptionCode.GATEWAY_TARGET_FAILED_TO_RESPOND
         return ExceptionResponse(pdu[0] & 0x7F, code).pdu
+
+    def broadcast(self, pdu: bytes) -> None:
+        """See `Broadcaster.broadcast`; each unit is asked by its own number."""
+        for unit, handler in list(self.units.items()):
+            handler.answer(unit, pdu)

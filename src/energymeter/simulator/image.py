@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from energymeter.codec import Table
 from energymeter.profiles import Point, Profile, ScaleSource
@@ -27,6 +27,9 @@ State = Mapping[str, float]
 """Quantities of one meter at one moment, by canonical name, in base units."""
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38
+
+_PRINTED: Final = {"Wh": 1000.0, "varh": 1000.0, "VAh": 1000.0, "m3": 1.0}
+"""Base units of energy and volume, and how many make the unit people read: kWh, m3."""
 
 
 class _Stretch(NamedTuple):
@@ -71,6 +74,14 @@ class ImageMaker:
             if point.name not in self._recipes and point.value is None and point.how_often != "once"
         )
         """Points that neither move nor have a fixed value."""
+        self.billed = {
+            recipe.source: _PRINTED[quantity.unit]
+            for recipe in self._recipes.values()
+            if (quantity := quantity_of(recipe.source)) is not None
+            and quantity.is_counter
+            and quantity.unit in _PRINTED
+        }
+        """Counters of energy and volume among them, and what they count by in kWh, m3 and such."""
         self._points = (*profile.points, *identity_points(profile))
         self._stretches = {
             table: tuple(self._plan(table)) for table in (Table.HOLDING, Table.INPUT)
@@ -98,6 +109,14 @@ class ImageMaker:
             recipe = self._recipes.get(point.name)
             states[point.address] = bool(recipe and state[recipe.source])
         return list(states.items())
+
+    def billed_spans(self, table: Table) -> list[tuple[int, int]]:
+        """Where counters of energy and volume are in a table: first and last address of each."""
+        return [
+            (recipe.point.address, recipe.point.end - 1)
+            for recipe in self._recipes.values()
+            if recipe.source in self.billed and table in recipe.point.tables
+        ]
 
     def _plan(self, table: Table) -> list[_Stretch]:
         points = [point for point in self._points if table in point.tables]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from energymeter.codec import Table
@@ -25,8 +25,8 @@ class SimulatedMeter:
 
     Args:
         maker: Makes its images; shared by all meters of a profile.
-        on_reset: Called when a client asks for its counters to be reset; the meter is shown anew
-            afterwards with what `state` returns.
+        on_reset: Called when its counters are to be reset; the meter is shown anew afterwards with
+            what `state` returns.
         state: Its quantities now, by canonical name.
     """
 
@@ -37,39 +37,96 @@ class SimulatedMeter:
         on_reset: Callable[[], None],
         state: Callable[[], Mapping[str, float]],
     ) -> None:
-        self.is_online = True
-        """Whether it measures; offline its values stand still and its status says so."""
+        self._is_online = True
         profile = maker.profile
         self._maker = maker
         self._on_reset = on_reset
         self._state = state
         self._shown: Mapping[str, float] = {}
         self._commands = _writable(profile)
-        holding = RegisterImage()
-        mirrors = all(
+        self._mirrors = all(
             Table.HOLDING in point.tables and Table.INPUT in point.tables
             for point in profile.points
             if not point.table.is_bits
         )
-        self.tables = Tables(
-            holding=holding,
-            input=holding if mirrors else RegisterImage(),
-            coils=BitImage(),
-            discrete=BitImage(),
-            max_read_words=profile.max_read_words or MAX_READ_WORDS,
-            on_read=reading_manners(profile),
-            on_write=self._write,
+        self._on_read = reading_manners(profile)
+        self.tables = self._make_tables(
             server_id=f"{profile.vendor} {profile.model}".encode("ascii", "replace") + _RUNNING,
             identification=_identification(profile),
         )
         self.show()
 
+    @property
+    def profile(self) -> Profile:
+        """What it is."""
+        return self._maker.profile
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it measures; offline its values stand still and its status says so."""
+        return self._is_online
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The quantities it shows now, in base units, by canonical name."""
+        return self._shown
+
     def show(self) -> None:
         """Put the quantities as they are now into the tables, each table in one step."""
-        if self.is_online or not self._shown:
+        if self._is_online or not self._shown:
             self._shown = self._state()
-        state = {**self._shown, "online": self.is_online, "communication_ok": True}
-        tables, maker = self.tables, self._maker
+        self._put(self._shown, self.tables)
+
+    def set_online(self, is_online: bool) -> None:
+        """Let it measure, or not."""
+        self._is_online = is_online
+        self.show()
+
+    def reset_counters(self) -> None:
+        """Let its counters start again at zero, even when it does not measure."""
+        self._on_reset()
+        fresh = self._state()
+        # What stands still stands still, but the client sees its reset.
+        self._shown = {**self._shown, **{name: fresh[name] for name in self._maker.counters}}
+        self.show()
+
+    def restart(self) -> None:
+        """Do what switching off and on does: what clients have set is forgotten."""
+        self.set_online(True)
+
+    def counter_spans(self, table: Table) -> Sequence[tuple[int, int]]:
+        """See `FaultyMeter.counter_spans`."""
+        return self._maker.billed_spans(table)
+
+    def shadow(self, change: Callable[[float], float] | None = None) -> Tables:
+        """See `FaultyMeter.shadow`; tables of their own, which nothing moves."""
+        values = dict(self._shown)
+        if change is not None:
+            for name, scale in self._maker.billed.items():
+                values[name] = change(values[name] / scale) * scale
+        tables = self._make_tables()
+        self._put(values, tables)
+        return tables
+
+    def _make_tables(
+        self, server_id: bytes = _RUNNING, identification: Mapping[int, bytes] | None = None
+    ) -> Tables:
+        holding = RegisterImage()
+        return Tables(
+            holding=holding,
+            input=holding if self._mirrors else RegisterImage(),
+            coils=BitImage(),
+            discrete=BitImage(),
+            max_read_words=self.profile.max_read_words or MAX_READ_WORDS,
+            on_read=self._on_read,
+            on_write=self._write,
+            server_id=server_id,
+            identification=identification,
+        )
+
+    def _put(self, values: Mapping[str, float], tables: Tables) -> None:
+        state = {**values, "online": self._is_online, "communication_ok": True}
+        maker = self._maker
         tables.holding.replace(maker.registers(Table.HOLDING, state))
         if tables.input is not tables.holding:
             tables.input.replace(maker.registers(Table.INPUT, state))
@@ -88,16 +145,9 @@ class SimulatedMeter:
             commands.append((point.name, value))
         for name, value in commands:
             if name == "online":
-                self.is_online = bool(value)
+                self.set_online(bool(value))
             elif value:
-                self._on_reset()
-                fresh = self._state()
-                # What stands still stands still, but the client sees its reset.
-                self._shown = {
-                    **self._shown,
-                    **{name: fresh[name] for name in self._maker.counters},
-                }
-        self.show()
+                self.reset_counters()
 
 
 def _writable(profile: Profile) -> dict[tuple[Table, int], Point]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from energymeter.errors import ConfigError
-from energymeter.profiles import Profile
-from energymeter.simulator.physics import Physics
+from energymeter.simulator.population import Population
 
 __all__ = ["StateFile", "saved_seed"]
 
@@ -24,25 +23,27 @@ def saved_seed(path: Path) -> int | None:
     if saved is None:
         return None
     try:
-        return int(saved["meters"]["seed"])
-    except (KeyError, TypeError, ValueError) as error:
+        return int(_parts(saved)[0]["meters"]["seed"])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise _no_state(path) from error
 
 
 class StateFile:
-    """The state of one fleet on disk.
+    """The state of simulated meters on disk.
 
     Args:
         path: The file; it need not exist.
-        profile: What the meters are; a file of other meters is refused.
-        seed: Their seed, likewise.
+        populations: Whose state it is; a file of other meters is refused.
     """
 
-    def __init__(self, path: Path, profile: Profile, seed: int) -> None:
+    def __init__(self, path: Path, populations: Sequence[Population]) -> None:
         self.path = path
-        self._identity = {"profile": profile.name, "seed": seed}
+        self._populations = populations
+        self._identities = [
+            {"profile": each.profile.name, "seed": each.seed} for each in populations
+        ]
 
-    def load(self, physics: Physics) -> bool:
+    def load(self) -> bool:
         """Go on from the file; returns whether there was one.
 
         Raises:
@@ -52,26 +53,38 @@ class StateFile:
         if saved is None:
             return False
         try:
-            identity, state = saved["meters"], saved["state"]
+            parts = _parts(saved)
+            identities = [part["meters"] for part in parts]
+            states = [part["state"] for part in parts]
         except (KeyError, TypeError) as error:
             raise _no_state(self.path) from error
-        if identity != self._identity:
-            msg = f"{self.path}: is of other meters ({_words(identity)})"
+        if identities != self._identities:
+            words = "; ".join(map(_words, identities))
+            msg = f"{self.path}: is of other meters ({words})"
             raise ConfigError(msg)
         try:
-            physics.restore(state)
+            for population, state in zip(self._populations, states, strict=True):
+                population.restore(state)
         except ValueError as error:
             msg = f"{self.path}: {error}"
             raise ConfigError(msg) from error
         return True
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def states(self) -> list[dict[str, Any]]:
+        """What there is to save now, one part a population."""
+        return [population.physics.state() for population in self._populations]
+
+    def save(self, states: Sequence[Mapping[str, Any]]) -> None:
         """Write the file, whole or not at all.
 
         Raises:
             ConfigError: It cannot be written.
         """
-        text = json.dumps({"meters": self._identity, "state": state})
+        parts = [
+            {"meters": identity, "state": state}
+            for identity, state in zip(self._identities, states, strict=True)
+        ]
+        text = json.dumps(parts[0] if len(parts) == 1 else parts)
         partial = self.path.with_name(self.path.name + ".partial")
         try:
             partial.write_text(text, "utf-8")
@@ -79,6 +92,10 @@ class StateFile:
         except OSError as error:
             msg = f"{self.path}: cannot be written: {error.strerror}"
             raise ConfigError(msg) from error
+
+
+def _parts(saved: Any) -> list[Any]:  # noqa: ANN401 - whatever the file holds
+    return saved if isinstance(saved, list) else [saved]
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds

@@ -1,4 +1,4 @@
-"""Where a link leads: the Protocol every transport implements, and the writing of addresses."""
+"""Both ends of a link: the Protocols every transport implements, and the writing of addresses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Protocol
 
 from energymeter.errors import EndpointError
 
-__all__ = ["Endpoint", "check_port", "parse_host_port"]
+__all__ = ["Endpoint", "Listener", "check_port", "host_and_port", "parse_host_port"]
 
 
 class Endpoint(Protocol):
     """The far end of a link. `str()` of it is how people write it."""
+
+    @property
+    def is_datagram(self) -> bool:
+        """Whether bytes come in packets, each of which stands for itself."""
+        ...
 
     async def connect(self, protocol_factory: Callable[[], asyncio.Protocol]) -> None:
         """Open the way and hand it to a new protocol object.
@@ -21,6 +26,50 @@ class Endpoint(Protocol):
         Raises:
             LinkOpenError: It cannot be opened; the message says why in words.
         """
+        ...
+
+    def release(self) -> None:
+        """Let go of what is kept between connections; never raises, may be called twice.
+
+        Whoever owns the endpoint calls it when it will not connect again, as a link does when
+        it is closed. Only an endpoint that is dialled in to keeps something: its open port.
+        A later `connect` opens it again.
+        """
+        ...
+
+
+class Listener(Protocol):
+    """A place where clients come in. `str()` of it is how people write it.
+
+    A serial line has one client, always there; the others have one protocol object a client.
+    """
+
+    @property
+    def is_datagram(self) -> bool:
+        """Whether bytes come in packets, each of which stands for itself."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, the wanted one before `start`; 0 where there is none."""
+        ...
+
+    async def start(self, protocol_factory: Callable[[], asyncio.Protocol]) -> None:
+        """Let clients in, each handed to a new protocol object.
+
+        Cancelled, nothing stays open.
+
+        Raises:
+            ConfigError: The place cannot be listened on; the message says why.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let nobody in any more, now; who is in stays. Never raises, may be called twice."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Return once the place is free for others."""
         ...
 
 
@@ -34,6 +83,11 @@ def check_port(port: int) -> int:
         msg = f"port {port} is out of range, use 1 to 65535"
         raise EndpointError(msg)
     return port
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Write the two together; an IPv6 address gets its brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_host_port(text: str, default_port: int) -> tuple[str, int]:

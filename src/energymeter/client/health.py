@@ -1,0 +1,160 @@
+"""How the units of a link are doing: how fast each answers, which are silent, who may be asked.
+
+A unit that is silent costs its neighbours time. It is left alone longer and longer, with
+jitter; all silent units of a link together get at most a small share of it (DESIGN 7: 2 %), each
+in its turn. As long as nobody else on the link is alive there is nobody to protect, and every
+question is asked. No socket; the time is handed in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from energymeter.client.backoff import Backoff
+
+__all__ = ["LinkHealth", "UnitHealth"]
+
+SILENT_SHARE: Final = 0.02
+"""Part of a link's time that its silent units may cost, all together."""
+
+_SILENT_AFTER: Final = 2
+"""Time-outs in a row that make a unit silent; one is enough for a unit that never answered."""
+
+_ALIVE_S: Final = 120.0
+"""How long after its last answer a unit counts as alive, for the others' sake."""
+
+_LATENCY_FACTOR: Final = 4.0
+"""Patience with a known unit, in multiples of its slowest answer of late."""
+
+_SHORTEST_TIMEOUT_S: Final = 0.2
+"""No unit is given less: some answer late once in a while."""
+
+_LATENCY_DECAY: Final = 0.01
+"""How much of the distance to a faster answer the slowest one sinks, an answer."""
+
+_FULL_PATIENCE_EVERY: Final = 4
+"""Of the attempts at a silent unit each fourth waits as long as the user wants, not a part."""
+
+
+_UNIT_BACKOFF: Final = Backoff(first_s=1.0, longest_s=60.0)
+
+
+@dataclass(slots=True)
+class UnitHealth:
+    """What is known of one unit. Times are of the link's monotonic clock, seconds."""
+
+    requests: int = 0
+    answers: int = 0
+    """Good ones and refusals."""
+
+    refusals: int = 0
+    timeouts: int = 0
+    faults: int = 0
+    """Answers that were no answer: broken, or to another question."""
+
+    slowest_s: float = 0.0
+    """The slowest answer of late; 0.0: none yet."""
+
+    last_answer_at: float | None = None
+    silent_since: float | None = None
+    """The first time-out of those in a row; None: the last question was answered."""
+
+    timeouts_in_row: int = 0
+    retry_at: float = 0.0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has been silent for long enough to be left alone."""
+        return self.timeouts_in_row >= (1 if self.last_answer_at is None else _SILENT_AFTER)
+
+    def answered(self, now: float, latency_s: float) -> None:
+        """An answer came, whatever it said."""
+        self.answers += 1
+        self.last_answer_at = now
+        slowest_s = self.slowest_s
+        if latency_s > slowest_s:
+            self.slowest_s = latency_s
+        else:
+            self.slowest_s = slowest_s + (latency_s - slowest_s) * _LATENCY_DECAY
+        if self.timeouts_in_row:
+            self.timeouts_in_row = 0
+            self.silent_since = None
+            self.retry_at = 0.0
+
+
+class LinkHealth:
+    """The units of one link.
+
+    Args:
+        backoff: How long a silent unit is left alone.
+        chance: Gives numbers from 0.0 to 1.0, for the jitter.
+    """
+
+    def __init__(
+        self,
+        backoff: Backoff = _UNIT_BACKOFF,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.units: dict[int, UnitHealth] = {}
+        """By number; a unit is here once it was asked."""
+        self._backoff = backoff
+        self._chance = chance
+        self._silent_free_at = 0.0
+        """When the silent units may cost time again."""
+
+    def of(self, unit: int) -> UnitHealth:
+        """What is known of a unit."""
+        health = self.units.get(unit)
+        if health is None:
+            health = self.units[unit] = UnitHealth()
+        return health
+
+    def has_neighbour(self, health: UnitHealth, now: float) -> bool:
+        """Whether some other unit is alive."""
+        return any(
+            other.last_answer_at is not None
+            and now - other.last_answer_at < _ALIVE_S
+            and not other.is_silent
+            for other in self.units.values()
+            if other is not health
+        )
+
+    def wait_s(self, health: UnitHealth, now: float) -> float:
+        """How long a unit is still to be left alone; 0.0: it may be asked."""
+        if not health.is_silent or now >= health.retry_at or not self.has_neighbour(health, now):
+            return 0.0
+        return health.retry_at - now
+
+    def patience_s(self, health: UnitHealth, longest_s: float, now: float) -> float:
+        """How long to wait for an answer of this unit.
+
+        The longest the user wants, unless others wait behind it: then a few times what a
+        unit needed of late; of a silent unit, what its neighbours need, and sometimes all.
+        """
+        if len(self.units) < 2 or not self.has_neighbour(health, now):
+            return longest_s
+        if health.timeouts_in_row == 0:
+            known_s = health.slowest_s
+        elif health.is_silent and health.timeouts_in_row % _FULL_PATIENCE_EVERY:
+            known_s = max(unit.slowest_s for unit in self.units.values())
+        else:
+            return longest_s
+        if not known_s:
+            return longest_s
+        return min(longest_s, max(_SHORTEST_TIMEOUT_S, _LATENCY_FACTOR * known_s))
+
+    def timed_out(self, health: UnitHealth, now: float, cost_s: float) -> None:
+        """A question was given up after so long."""
+        health.timeouts += 1
+        health.timeouts_in_row += 1
+        if health.silent_since is None:
+            health.silent_since = now - cost_s
+        if not health.is_silent:
+            return
+        pause_s = self._backoff.pause_s(health.timeouts_in_row, self._chance())
+        # Each silent unit gets the next free slot, so none is passed over for another.
+        self._silent_free_at = max(self._silent_free_at, now) + cost_s / SILENT_SHARE
+        health.retry_at = max(now + pause_s, self._silent_free_at)

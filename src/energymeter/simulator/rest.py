@@ -1,0 +1,360 @@
+"""REST over a running simulator: list, add and remove faults, look at meters, reset them.
+
+Needs the extra `web` (fastapi, uvicorn), so nothing imports it but who uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Self
+
+import uvicorn
+from fastapi import Body, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from energymeter._version import __version__
+from energymeter.errors import ConfigError
+from energymeter.simulator.control import SimulatorControl
+from energymeter.simulator.faults import KINDS, ActiveFault, parse_fault
+from energymeter.transports.endpoint import host_and_port
+from energymeter.transports.tcp import system_reason
+
+__all__ = ["RestServer", "create_app"]
+
+_GRACE_S: Final = 1
+"""How long answers under way may take when the server ends."""
+
+Numbers = int | str | list[int | str]
+"""A number, a range such as `5-7`, or several of both."""
+
+
+class Problem(BaseModel):
+    """Why it was not done."""
+
+    detail: str
+    """One sentence."""
+
+
+class FaultBody(BaseModel):
+    """A fault to begin: the text of the command line, or its beginning and the rest as keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"fault": "late=500ms:0.1,unit=3"},
+                {"fault": "late", "amount": "500ms", "probability": 0.1, "unit": 3},
+            ]
+        },
+    )
+
+    fault: str
+    amount: str | int | float | None = None
+    probability: float | None = None
+    unit: Numbers | None = None
+    function: Numbers | None = None
+    address: Numbers | None = None
+    wire: Numbers | None = None
+    for_: Annotated[str | None, Field(alias="for")] = None
+    times: int | None = None
+
+
+class FaultState(BaseModel):
+    """A fault that is on, or an event that has just happened."""
+
+    id: int
+    fault: str
+    """As on the command line."""
+
+    hits: int
+    """How often it happened."""
+
+    ends_in_s: float | None
+    """Seconds until it ends by itself; null: it does not."""
+
+
+class KindState(BaseModel):
+    """A kind of fault there is."""
+
+    name: str
+    line: str
+    """What happens."""
+
+    amount: str
+    """What its amount is; empty: it has none."""
+
+    usual: str
+    """The amount when none is given; empty: it is needed, or chosen each time."""
+
+    wires: str
+    """Where it can happen."""
+
+
+class WireState(BaseModel):
+    """A wire with meters on it."""
+
+    number: int
+    url: str
+    units: list[int] | None
+    """Unit numbers that answer; null: all."""
+
+
+class MeterState(BaseModel):
+    """A meter."""
+
+    number: int
+    """Its unit number, or its place in a row of ports."""
+
+    profile: str
+    is_online: bool
+
+
+class ValueState(BaseModel):
+    """A quantity."""
+
+    value: float
+    unit: str
+
+
+class MeterValues(MeterState):
+    """A meter and what it shows now."""
+
+    values: dict[str, ValueState]
+
+
+class OnlineBody(BaseModel):
+    """Whether a meter measures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    online: bool
+
+
+class SpeedBody(BaseModel):
+    """Simulated seconds a real second."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    speed: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    422: {"model": Problem, "description": "It cannot be"}
+}
+_ABSENT: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": Problem, "description": "It is not there"},
+    **_REFUSED,
+}
+
+
+def create_app(control: SimulatorControl) -> FastAPI:  # noqa: C901 - one function a route
+    """The application; nothing listens yet."""
+    app = FastAPI(
+        title="energymeter simulator",
+        version=__version__,
+        description="Faults, counters and values of simulated meters while they run.",
+    )
+    _answer_in_sentences(app)
+
+    @app.get("/faults")
+    async def list_faults() -> list[FaultState]:
+        """The faults that are on."""
+        return [_fault_state(control, active) for active in control.faults()]
+
+    @app.post("/faults", status_code=201, responses=_REFUSED)
+    async def add_fault(body: FaultBody) -> FaultState:
+        """Let a fault begin; an event without a probability happens at once."""
+        written = body.model_dump(by_alias=True, exclude_none=True)
+        return _fault_state(control, control.add_fault(parse_fault(written)))
+
+    @app.delete("/faults", status_code=204)
+    async def clear_faults() -> Response:
+        """End all faults."""
+        control.clear_faults()
+        return Response(status_code=204)
+
+    @app.delete("/faults/{number}", status_code=204, responses=_ABSENT)
+    async def remove_fault(number: int) -> Response:
+        """End a fault."""
+        control.remove_fault(number)
+        return Response(status_code=204)
+
+    @app.get("/kinds")
+    async def list_kinds() -> list[KindState]:
+        """The kinds of faults there are."""
+        return [
+            KindState(
+                name=kind.name,
+                line=kind.line,
+                amount=kind.measure.value,
+                usual="" if kind.usual is None else kind.measure.render(kind.usual),
+                wires=kind.where.value,
+            )
+            for kind in KINDS.values()
+        ]
+
+    @app.get("/wires")
+    async def list_wires() -> list[WireState]:
+        """Where the meters answer."""
+        return [
+            WireState(
+                number=number,
+                url=str(outlet),
+                units=None if outlet.answers_all else list(outlet.meters),
+            )
+            for number, outlet in enumerate(control.place.outlets, start=1)
+        ]
+
+    @app.get("/meters")
+    async def list_meters() -> list[MeterState]:
+        """The meters."""
+        return [_meter_state(control, number) for number in control.place.numbered]
+
+    @app.get("/meters/{number}", responses=_ABSENT)
+    async def show_meter(number: int) -> MeterValues:
+        """A meter, and what it shows now in base units."""
+        values = {
+            name: ValueState(value=value, unit=unit) for name, value, unit in control.values(number)
+        }
+        return MeterValues(**_meter_state(control, number).model_dump(), values=values)
+
+    @app.post("/meters/{number}/reset", responses=_ABSENT)
+    async def reset_meter(number: int) -> MeterState:
+        """Let a meter's counters start again at zero."""
+        control.meter(number).reset_counters()
+        return _meter_state(control, number)
+
+    @app.put("/meters/{number}/online", responses=_ABSENT)
+    async def set_online(number: int, body: OnlineBody) -> MeterState:
+        """Let a meter measure, or not."""
+        control.meter(number).set_online(body.online)
+        return _meter_state(control, number)
+
+    @app.get("/speed")
+    async def show_speed() -> SpeedBody:
+        """Simulated seconds a real second."""
+        return SpeedBody(speed=control.place.speed)
+
+    @app.put("/speed", responses=_REFUSED)
+    async def set_speed(body: Annotated[SpeedBody, Body()]) -> SpeedBody:
+        """Let simulated time run faster or slower."""
+        control.place.speed = body.speed
+        return body
+
+    return app
+
+
+def _answer_in_sentences(app: FastAPI) -> None:
+    async def refused(_request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 422)
+
+    async def absent(_request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 404)
+
+    async def malformed(_request: Request, error: Exception) -> JSONResponse:
+        faults = error.errors() if isinstance(error, RequestValidationError) else []
+        sentences = [
+            f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'the body'}: "
+            f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
+            for fault in faults
+        ]
+        return JSONResponse({"detail": "; ".join(sentences)}, 422)
+
+    app.add_exception_handler(ConfigError, refused)
+    app.add_exception_handler(LookupError, absent)
+    app.add_exception_handler(RequestValidationError, malformed)
+
+
+def _fault_state(control: SimulatorControl, active: ActiveFault) -> FaultState:
+    return FaultState(
+        id=active.number,
+        fault=str(active.fault),
+        hits=active.hits,
+        ends_in_s=control.ends_in_s(active),
+    )
+
+
+def _meter_state(control: SimulatorControl, number: int) -> MeterState:
+    meter = control.meter(number)
+    return MeterState(number=number, profile=meter.profile.name, is_online=meter.is_online)
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals to who started it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class RestServer:
+    """The REST of a simulator, in the loop the simulator runs in.
+
+    Args:
+        control: What it controls.
+        host: Address to listen on; only loopback by default.
+        port: Port to listen on; 0 lets the system choose, see `port`.
+    """
+
+    def __init__(
+        self, control: SimulatorControl, *, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._app = create_app(control)
+        self._server: _QuietServer | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __str__(self) -> str:
+        return f"http://{host_and_port(self.host, self.port)}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: The address cannot be listened on; the message says why.
+        """
+        try:
+            family, *_, address = socket.getaddrinfo(
+                self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            self._listener = socket.create_server(address[:2], family=family)
+        except (OSError, UnicodeError, OverflowError) as error:
+            reason = system_reason(error)
+            msg = f"REST cannot listen on {self.host} port {self.port}: {reason}"
+            raise ConfigError(msg) from error
+        self.port = int(self._listener.getsockname()[1])
+        config = uvicorn.Config(
+            self._app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        server = self._server = _QuietServer(config)
+        self._serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        while not server.started and not self._serving.done():  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(0.005)
+
+    async def close(self) -> None:
+        """Let answers under way go out, then stop."""
+        server, serving = self._server, self._serving
+        self._server = self._serving = None
+        if server is not None and serving is not None:
+            server.should_exit = True
+            await serving
+        if self._listener is not None:
+            self._listener.close()
