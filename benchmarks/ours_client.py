@@ -13,7 +13,7 @@ from benchmarks.harness.client_loop import Read, client_arguments, measure, prin
 from benchmarks.harness.loops import run_on
 
 from energymeter.client import Link, Unit
-from energymeter.codec import Function, ReadRequest
+from energymeter.codec import Framing, Function, ReadRequest
 from energymeter.transports import TcpEndpoint
 
 
@@ -41,11 +41,16 @@ def main() -> None:
     """Run on the loop asked for."""
     parser = client_arguments(__doc__, loop="uvloop")
     parser.add_argument("--call", action="store_true", help="use read_holding_registers()")
+    parser.add_argument("--framing", choices=list(Framing), default=Framing.MBAP)
     asked = parser.parse_args()
     make = call_read if asked.call else block_read
 
     async def work() -> None:
-        links = [Link(TcpEndpoint("127.0.0.1", asked.port)) for _ in range(asked.connections)]
+        framing = Framing(asked.framing)
+        links = [
+            Link(TcpEndpoint("127.0.0.1", asked.port), framing=framing)
+            for _ in range(asked.connections)
+        ]
         for link in links:
             await link.open()
         reads = [make(link.unit(1), asked.address, asked.count) for link in links]

@@ -12,15 +12,16 @@ import sys
 
 from benchmarks.harness.loops import LOOPS, run_on
 
+from energymeter.codec import Framing
 from energymeter.server import ModbusServer, RegisterImage, Tables
 
 REGISTERS = 1000
 
 
-async def serve() -> None:
+async def serve(framing: Framing) -> None:
     """Serve until cancelled."""
     words = struct.pack(f">{REGISTERS}H", *range(REGISTERS))
-    server = ModbusServer(Tables(holding=RegisterImage([(0, words)])), port=0)
+    server = ModbusServer(Tables(holding=RegisterImage([(0, words)])), port=0, framing=framing)
     await server.start()
     sys.stdout.write(f"PORT {server.port}\n")
     sys.stdout.flush()
@@ -31,7 +32,9 @@ def main() -> None:
     """Run on the loop asked for; uvloop is what the product uses where it exists."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--loop", choices=LOOPS, default="uvloop")
-    run_on(parser.parse_args().loop, serve())
+    parser.add_argument("--framing", choices=list(Framing), default=Framing.MBAP)
+    asked = parser.parse_args()
+    run_on(asked.loop, serve(Framing(asked.framing)))
 
 
 if __name__ == "__main__":

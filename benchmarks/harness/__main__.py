@@ -16,6 +16,7 @@ from benchmarks.harness.options import Options
 from benchmarks.harness.priority import raised_priority
 from benchmarks.harness.quiet import Quiet, disturbances
 from benchmarks.harness.report import show, store, write_overview
+from benchmarks.harness.topic_bus import run_bus
 from benchmarks.harness.topic_client import run_client
 from benchmarks.harness.topic_fleet import run_fleet
 from benchmarks.harness.topic_server import run_server
@@ -26,6 +27,7 @@ TOPICS: dict[str, Callable[[Options], Report]] = {
     "server": run_server,
     "client": run_client,
     "fleet": run_fleet,
+    "bus": run_bus,
     "start": run_start,
 }
 

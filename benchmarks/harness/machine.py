@@ -15,7 +15,7 @@ from benchmarks.harness.model import Json
 
 __all__ = ["describe_machine"]
 
-PACKAGES = ("energymeter", "pymodbus", "pyModbusTCP", "uvloop")
+PACKAGES = ("energymeter", "pymodbus", "pyModbusTCP", "serialx", "uvloop")
 
 
 def describe_machine() -> Json:

@@ -51,12 +51,28 @@ def test_nothing_fed_gives_nothing() -> None:
     assert framer.pending_bytes == 5
 
 
-def test_silence_does_not_end_a_frame_on_tcp() -> None:
+def test_silence_ends_a_frame_that_is_not_complete() -> None:
     framer = MbapFramer()
     framer.feed(READ[:9])
-    framer.silence()
 
-    assert len(framer.feed(READ[9:])) == 1
+    assert framer.silence() == []
+    assert (framer.pending_bytes, framer.noise_bytes) == (0, 9)
+    assert [frame.transaction for frame in framer.feed(WRITE)] == [8]
+
+
+def test_silence_between_frames_changes_nothing() -> None:
+    framer = MbapFramer()
+    framer.feed(READ)
+
+    assert framer.silence() == []
+    assert (framer.pending_bytes, framer.noise_bytes, framer.foreign_bytes) == (0, 0, 0)
+
+
+def test_what_is_awaited_does_not_matter() -> None:
+    framer = MbapFramer()
+    framer.expect(0x12, 4)
+
+    assert [frame.transaction for frame in framer.feed(READ + WRITE)] == [7, 8]
 
 
 def test_longest_message_is_253_bytes() -> None:

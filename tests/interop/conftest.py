@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.interop.meters import PlainTables, StandingMeter
 from tests.interop.programs import Program, compile_c
+from tests.transports.pki import Pki
 
 
 @pytest.fixture
@@ -27,6 +28,11 @@ def pm8000() -> Iterator[StandingMeter]:
 def plain_tables() -> Iterator[PlainTables]:
     with closing(PlainTables()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return Pki(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
@@ -134,16 +135,29 @@ def pm8000_device(order: WireOrder = _ABCD, unit: int = 1) -> SimDevice:
 
 
 class PymodbusServer:
-    """pymodbus's TCP server, in a thread of its own.
+    """pymodbus's server, in a thread of its own.
 
     Args:
         devices: What it serves.
+        make: Makes the server of devices and options; TCP on a port of the system's choice.
+        options: Beside the devices, for `make`.
     """
 
-    def __init__(self, *devices: SimDevice) -> None:
+    def __init__(
+        self, *devices: SimDevice, make: Callable[..., Any] | None = None, **options: Any
+    ) -> None:
         self._thread = LoopThread()
-        self._server: Any = self._thread.run(self._start(list(devices)))
-        self.port: int = self._server.transport.sockets[0].getsockname()[1]
+        if make is None:
+            make, options = ModbusTcpServer, {"address": ("127.0.0.1", 0), **options}
+        self._server: Any = self._thread.run(self._start(make, list(devices), options))
+
+    @property
+    def port(self) -> int:
+        """Where it listens, over TCP, TLS or UDP."""
+        transport = self._server.transport
+        if hasattr(transport, "sockets"):
+            return int(transport.sockets[0].getsockname()[1])
+        return int(transport.get_extra_info("sockname")[1])
 
     def close(self) -> None:
         """Stop serving."""
@@ -151,11 +165,13 @@ class PymodbusServer:
         self._thread.close()
 
     @staticmethod
-    async def _start(devices: list[SimDevice]) -> ModbusTcpServer:
+    async def _start(
+        make: Callable[..., Any], devices: list[SimDevice], options: dict[str, Any]
+    ) -> Any:
         identity = ModbusDeviceIdentification(
             info_name={"VendorName": "pymodbus", "ProductCode": "PM", "MajorMinorRevision": "3.16"}
         )
-        server = ModbusTcpServer(devices, address=("127.0.0.1", 0), identity=identity)
+        server = make(devices, identity=identity, **options)
         await server.serve_forever(background=True)
         return server
 

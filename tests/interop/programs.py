@@ -12,14 +12,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
 
-__all__ = ["ROOT", "Program", "compile_c", "libmodbus", "mbpoll", "run_mbpoll", "simulate"]
+__all__ = [
+    "ROOT",
+    "Program",
+    "compile_c",
+    "libmodbus",
+    "mbpoll",
+    "run_mbpoll",
+    "simulate",
+    "socat_line",
+    "values_of",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,7 +144,25 @@ def mbpoll(options: str, port: int, *values: str) -> dict[int, str]:
     there = ["-p", str(port), "-o", "5", "-1", "127.0.0.1"]
     done = run_mbpoll(*options.split(), *there, *values)
     assert done.returncode == 0, done.stdout + done.stderr
-    return {int(reference): value for reference, value in _VALUE.findall(done.stdout)}
+    return values_of(done.stdout)
+
+
+def values_of(printed: str) -> dict[int, str]:
+    """What mbpoll has read: reference -> value as printed."""
+    return {int(reference): value for reference, value in _VALUE.findall(printed)}
+
+
+@contextmanager
+def socat_line() -> Iterator[tuple[str, str]]:
+    """Two serial ports that socat joins; skips where there is none."""
+    path = shutil.which("socat")
+    if path is None:
+        pytest.skip("socat is not installed: apt-get install socat")
+    # It stays when one of the two is closed: the next client may be on its way.
+    ends = ["pty,raw,echo=0,ignoreeof"] * 2
+    with Program([path, "-d", "-d", *ends]) as program:
+        near, far = (program.wait_for(r"PTY is (\S+)")[1] for _ in ends)
+        yield near, far
 
 
 def compile_c(name: str, folder: Path) -> Path:
@@ -161,10 +190,13 @@ def compile_c(name: str, folder: Path) -> Path:
     return folder / name
 
 
-def libmodbus(client: Path, port: int, *operations: str) -> list[Any]:
-    """What libmodbus_client says to each operation: a list of numbers, or {"error": text}."""
+def libmodbus(client: Path, place: int | str, *operations: str) -> list[Any]:
+    """What libmodbus_client says to each operation: a list of numbers, or {"error": text}.
+
+    The place is a TCP port of this machine, or the path of a serial port.
+    """
     done = subprocess.run(
-        [str(client), str(port)],
+        [str(client), str(place)],
         input="\n".join(operations),
         capture_output=True,
         text=True,

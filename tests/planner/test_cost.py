@@ -46,7 +46,7 @@ def test_read_on_a_network_has_the_round_trip_and_the_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("baud", "latency_ms", "bits"),
-    [(0, 20, 10), (-9600, 20, 10), (9600, -1, 10), (9600, float("nan"), 10), (9600, 20, 9)],
+    [(0, 20, 10), (-9600, 20, 10), (9600, -1, 10), (9600, float("nan"), 10), (9600, 20, 8)],
 )
 def test_what_is_no_serial_line_is_refused(baud: int, latency_ms: float, bits: int) -> None:
     with pytest.raises(ConfigError):

@@ -15,7 +15,9 @@ import pytest
 from energymeter.codec import (
     ClientState,
     Diagnostics,
+    EchoRemover,
     ExceptionResponse,
+    Framing,
     MaskWrite,
     MbapFramer,
     ReadIdentificationRequest,
@@ -24,14 +26,16 @@ from energymeter.codec import (
     ReportServerIdRequest,
     Request,
     Response,
+    Side,
     WriteCoil,
     WriteCoilsRequest,
     WriteRegister,
     WriteRegistersRequest,
+    crc16,
     decode_request,
     decode_response,
+    make_framer,
 )
-from energymeter.codec.checksum import crc16
 from energymeter.codec.codes import ExceptionCode, Function
 from energymeter.codec.explain import explain_frame
 from energymeter.errors import (
@@ -281,6 +285,109 @@ def test_explanation_names_every_byte_of_any_bytes(seed: int) -> None:
         sound += explain_frame(data).is_sound
 
     assert FRAMES_A_SEED / 10 < sound < FRAMES_A_SEED
+
+
+LINES_A_SEED: Final = 1_500
+SERIAL: Final = [
+    pytest.param(framing, side, id=f"{framing}, {side}")
+    for framing in (Framing.RTU, Framing.ASCII)
+    for side in Side
+]
+
+
+def hostile_line(rng: Rng, framing: Framing, side: Side, tables: Tables) -> bytes:
+    """A frame, right or with one thing wrong, or what only looks like one."""
+    kind = rng.randrange(10)
+    if kind == 0:
+        return rng.randbytes(rng.randrange(300))
+    if kind == 1:
+        return bytes(rng.choices(b":0123456789abcdefABCDEF\r\n", k=rng.randrange(600)))
+    if kind == 2:
+        return bytes((rng.choice((1, 2)), rng.choice(FUNCTIONS), rng.choice((14, 200, 250))))
+    encode = make_framer(framing, Side.CLIENT).encode
+    unit = rng.choice((0, 1, 2, 255))
+    if kind == 3:
+        asked = any_request(rng).pdu
+        return encode(0, unit, asked) + encode(0, unit, tables.answer(unit, asked))
+    if side is Side.CLIENT or kind == 4:
+        data = encode(0, unit, hostile_answer(rng, any_request(rng), tables))
+    else:
+        data = encode(0, unit, hostile_pdu(rng))
+    return mutate(rng, data) if kind < 7 else data
+
+
+@pytest.mark.parametrize("seed", SEEDS[:4])
+@pytest.mark.parametrize(("framing", "side"), SERIAL)
+def test_any_bytes_on_a_serial_line_are_frames_or_counted(
+    framing: Framing, side: Side, seed: int
+) -> None:
+    rng = random.Random(seed)
+    tables = make_tables()
+    framer = EchoRemover(make_framer(framing, side))
+    fed = framed = frames = 0
+    sent = b""
+    for _ in range(LINES_A_SEED):
+        data = sent + hostile_line(rng, framing, side, tables)
+        sent = b""
+        size = rng.choice((1, 7, 64, 600))
+        came = [f for i in range(0, len(data), size) for f in framer.feed(data[i : i + size])]
+        fed += len(data)
+        if rng.random() < 0.4:
+            came += framer.silence()
+            assert framer.pending_bytes == 0
+        for _, unit, pdu in came:
+            assert 1 <= len(pdu) <= 253
+            framed += 7 + 2 * len(pdu) if framing is Framing.ASCII else 3 + len(pdu)
+            if rng.random() < 0.3:
+                sent = framer.encode(0, unit, tables.answer(unit, pdu))
+        framer.expect(rng.choice((1, 2)), rng.choice(FUNCTIONS))
+        frames += len(came)
+        passed_over = framer.noise_bytes + framer.foreign_bytes + framer.echo_bytes
+        assert framed + passed_over + framer.pending_bytes == fed
+        assert framer.error is None
+
+    assert frames > LINES_A_SEED / 5
+    assert framer.noise_bytes > 0
+    assert framer.echo_bytes > 0
+    assert (framer.foreign_bytes > 0) == (side is Side.SERVER)
+
+
+@pytest.mark.parametrize("seed", SEEDS[:4])
+def test_explanation_names_every_byte_whatever_is_known_of_the_wire(seed: int) -> None:
+    rng = random.Random(seed)
+    tables = make_tables()
+    for _ in range(LINES_A_SEED):
+        framing = rng.choice((Framing.RTU, Framing.ASCII))
+        data = hostile_line(rng, framing, rng.choice(list(Side)), tables)
+        known = rng.choice((None, *Framing))
+        explanation = explain_frame(data, framing=known, side=rng.choice((None, *Side)))
+        assert b"".join(part.data for part in explanation.parts) == data, data.hex()
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param("01 FA", id="answers of 255 bytes at every second place"),
+        pytest.param("10 10 10 10 10 F7 F7 F7 F7 F7", id="writes of 256 bytes likewise"),
+        pytest.param("08", id="diagnostics that never end"),
+        pytest.param("41", id="unknown functions that never end"),
+        pytest.param("2B 0E 01 01 00 00 7B" + 246 * "00", id="long identifications"),
+    ],
+)
+def test_what_keeps_a_line_busy_is_worked_off_and_a_frame_behind_it_comes_out(
+    pattern: str, side: Side
+) -> None:
+    framer = make_framer(Framing.RTU, side)
+    framer.expect(1, 1)
+    noise = (bytes.fromhex(pattern) * 100_000)[:100_000]
+    frame = framer.encode(0, 9, b"\x06\0\1\0\2")
+
+    frames = [f for i in range(0, len(noise), 50) for f in framer.feed(noise[i : i + 50])]
+    frames += framer.feed(frame) + framer.silence()
+
+    assert [unit for _, unit, _ in frames] == [9]
+    assert framer.noise_bytes == len(noise)
 
 
 def test_at_least_two_hundred_thousand_frames_are_tried() -> None:

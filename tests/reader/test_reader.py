@@ -30,16 +30,23 @@ REFUSED = ExceptionReplyError("refused", function=3, code=2)
 
 
 class FakeUnit:
-    """Its word at an address is the address; `faults` says which reads fail, by address."""
+    """Its word at an address is the address; `faults` says which reads fail, by address.
 
-    def __init__(self, faults: dict[int, MeterError] | None = None) -> None:
+    Each of them does so `times` times; None: always.
+    """
+
+    def __init__(
+        self, faults: dict[int, MeterError] | None = None, times: int | None = None
+    ) -> None:
         self.faults = faults or {}
+        self.times = times
         self.asked: list[ReadRequest] = []
 
     async def read(self, request: ReadRequest) -> bytes:
         self.asked.append(request)
         fault = self.faults.get(request.address)
-        if fault is not None:
+        if fault is not None and self.times != 0:
+            self.times = None if self.times is None else self.times - 1
             raise fault
         if request.function <= 2:
             return bytes((request.count + 7) // 8)
@@ -168,13 +175,40 @@ def test_after_a_lost_link_the_rest_is_not_tried(kind: Callable[[str], MeterErro
     assert len(report.failures) == 4
 
 
-def test_after_two_time_outs_the_rest_is_not_tried() -> None:
-    silent: dict[int, MeterError] = {a: RequestTimeout("silent") for a in (0, 2000)}
+def test_after_two_time_outs_in_a_row_the_rest_is_not_tried() -> None:
+    silent: dict[int, MeterError] = {a: RequestTimeout("silent") for a in (1000, 2000)}
     unit = FakeUnit(silent)
     report = report_of(MeterReader(unit, islands(6)))
 
     assert [r.address for r in unit.asked] == [0, 1000, 2000]
-    assert report["at_1000"].value == 1000
+    assert report["at_0"].value == 0
+
+
+def test_after_four_time_outs_the_rest_is_not_tried() -> None:
+    silent: dict[int, MeterError] = {a: RequestTimeout("silent") for a in range(0, 9000, 2000)}
+    unit = FakeUnit(silent)
+    report = report_of(MeterReader(unit, islands(9)))
+
+    assert [r.address for r in unit.asked] == list(range(0, 7000, 1000))
+    assert report["at_5000"].value == 5000
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_once_in_the_same_poll() -> None:
+    unit = FakeUnit({1000: RequestTimeout("silent")}, times=1)
+    report = report_of(MeterReader(unit, islands(3)))
+
+    assert [r.address for r in unit.asked] == [0, 1000, 2000, 1000]
+    assert report.is_complete
+
+
+def test_what_was_lost_at_two_polls_is_asked_for_once_a_poll_from_then_on() -> None:
+    unit = FakeUnit({1000: RequestTimeout("silent")})
+    reader = MeterReader(unit, islands(3))
+    report_of(reader)
+    unit.asked.clear()
+    report_of(reader)
+
+    assert [r.address for r in unit.asked] == [0, 1000, 2000]
 
 
 def test_the_next_reading_tries_everything_again() -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tests.server.wires import Client, mbap, read, registers, words
+from tests.server.wires import Client, mbap, read, registers, wired, words
 from tests.support.loops import on_each_loop, run, turns, until
 from tests.support.raw import RawClient, read_request
+from tests.transports.pairs import PAIRS
+from tests.transports.pki import Pki
 
 from energymeter.clock import ManualClock
 from energymeter.codec import Frame, Framer
@@ -157,9 +159,10 @@ def test_a_chunk_of_none_drops_the_connection_at_its_moment() -> None:
     run(scenario())
 
 
-def test_on_a_serial_line_there_is_no_connection_to_drop() -> None:
+@pytest.mark.parametrize("delay_s", [0.0, 0.1])
+def test_on_a_serial_line_there_is_no_connection_to_drop(delay_s: float) -> None:
     async def scenario() -> None:
-        delivery = Scripted(lambda data: [Chunk(0.1, None), Chunk(0.2, data)])
+        delivery = Scripted(lambda data: [Chunk(delay_s, None), Chunk(delay_s, data)])
         place = Place(delivery, silence_s=0.004)
         async with place.server:
             client = await place.client()
@@ -293,5 +296,28 @@ def test_a_client_that_does_not_read_is_not_heard_and_loses_nothing(loop: str) -
             for number in range(count):
                 transaction, _, pdu = await client.answer()
                 assert (transaction, pdu) == (number, words(number % 50, 125))
+
+    run(scenario(), loop)
+
+
+@on_each_loop
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_was_asked_after_a_drop_goes_nowhere(name: str, loop: str, pki: Pki) -> None:
+    async def scenario() -> None:
+        delivery = Scripted(lambda data: [Chunk(0.0, data), Chunk(0.0, None), Chunk(0.0, data)])
+        async with wired(name, pki) as pair:
+            server = ModbusServer(
+                registers(),
+                listener=pair.listener,
+                silence_s=0.0 if name == "serial" else None,
+                delivery=delivery,
+            )
+            async with server:
+                client = await Client.to(pair.endpoint())
+                client.send(mbap(1, read(1)) + mbap(1, read(2)))
+                await until(lambda: len(delivery.requests) == 2)
+                await turns(10)
+                assert name == "serial" or client.data in (b"", mbap(1, words(1)))
+                await client.leave()
 
     run(scenario(), loop)

@@ -9,9 +9,9 @@ from tests.server.wires import Client, read, registers, rtu, words
 from tests.support.loops import run, turns
 
 from energymeter.clock import ManualClock
-from energymeter.codec import Frame, Framer
+from energymeter.codec import Frame, Framer, Framing
 from energymeter.codec.framers import make_framer
-from energymeter.codec.framing import Framing, Side
+from energymeter.codec.framing import Side
 from energymeter.errors import ConfigError
 from energymeter.planner.cost import serial_cost
 from energymeter.server import Chunk, ModbusServer, SerialLine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from tests.server.wires import Client, Noting, ascii_frame, mbap, read, register
 from tests.support.loops import on_each_loop, run, turns, until
 
 from energymeter.clock import ManualClock
-from energymeter.codec.framing import Framing
-from energymeter.server import ModbusServer, RegisterImage, Tables, UnitRouter
+from energymeter.codec import Frame, Framer, Framing
+from energymeter.server import Chunk, ModbusServer, Prompt, RegisterImage, Tables, UnitRouter
+from energymeter.server.delivery import Respond
 from energymeter.transports import MemoryLine, TcpEndpoint
 
 SILENCE_S = 0.004
@@ -272,6 +274,45 @@ def test_requests_to_units_elsewhere_and_their_answers_are_passed_over() -> None
                 bus.client.send(rtu(1, read(number)))
                 assert await bus.heard(0.05) == rtu(1, words(number))
             assert len(handler.units[1].asked) == 5  # type: ignore[attr-defined]
+
+    run(scenario())
+
+
+def test_a_repeated_write_is_carried_out_when_the_first_answer_was_never_sent() -> None:
+    class Swallowing(Prompt):
+        is_mute = True
+
+        def answer(self, request: Frame, framer: Framer, respond: Respond) -> Sequence[Chunk]:
+            if not self.is_mute:
+                return super().answer(request, framer, respond)
+            respond(request.unit, request.pdu)
+            return ()
+
+    async def scenario() -> None:
+        noting, delivery = Noting(), Swallowing()
+        async with rtu_bus(UnitRouter({1: noting}), delivery=delivery) as bus:
+            bus.client.send(rtu(1, WRITE))
+            assert await bus.heard(1) == b""
+            delivery.is_mute = False
+            bus.client.send(rtu(1, WRITE))
+            assert await bus.heard(1) == rtu(1, WRITE)
+            assert noting.asked == [(1, WRITE)] * 2
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("silence_s", [None, SILENCE_S])
+def test_what_an_adapter_echoes_is_no_request(silence_s: float | None) -> None:
+    async def scenario() -> None:
+        noting = Noting()
+        async with rtu_bus(noting, silence_s=silence_s, removes_echo=True) as bus:
+            for _ in range(3):
+                bus.client.send(rtu(1, WRITE))
+                answer = await bus.heard(1)
+                assert answer == rtu(1, WRITE)
+                bus.client.send(answer)
+                assert await bus.heard(1) == b""
+            assert len(noting.asked) == 3
 
     run(scenario())
 

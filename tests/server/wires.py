@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Self, cast
 
 from tests.support.loops import until
+from tests.transports.pairs import PAIRS, Pair, free_port
+from tests.transports.pki import Pki
 
 from energymeter.clock import Clock, SystemClock
 from energymeter.server import RegisterImage, Tables
+from energymeter.transports import DialInEndpoint, DialOutListener
 
-__all__ = ["Client", "Noting", "ascii_frame", "crc", "mbap", "read", "registers", "rtu", "words"]
+__all__ = [
+    "Client",
+    "Noting",
+    "ascii_frame",
+    "crc",
+    "mbap",
+    "read",
+    "registers",
+    "rtu",
+    "wired",
+    "words",
+]
 
 
 def crc(data: bytes) -> bytes:
@@ -117,3 +133,25 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
+
+
+class _Hasty(SystemClock):
+    """A clock of somebody who cannot wait."""
+
+    async def sleep_until(self, when: float) -> None:
+        await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def wired(name: str, pki: Pki) -> AsyncIterator[Pair]:
+    """Both ends of one of `PAIRS`; a device that dials tries again at once."""
+    if name != "dialled":
+        async with PAIRS[name](pki) as pair:
+            yield pair
+        return
+    endpoint = DialInEndpoint(port=free_port())
+    listener = DialOutListener("127.0.0.1", endpoint.port, clock=_Hasty())
+    try:
+        yield Pair(listener, lambda: endpoint, has_many=False, knows_absence=False)
+    finally:
+        endpoint.release()

@@ -62,6 +62,12 @@ _TABLES: Final = {
     help="Seconds to leave the meter alone between two reads.",
 )
 @click.option(
+    "--lone",
+    is_flag=True,
+    help="Ask for registers one by one where pairs are refused; some meters answer that with "
+    "anything.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -73,7 +79,7 @@ def command(host: str, **options: Any) -> int:  # noqa: ANN401
     """Read a whole map and print it, a register a line: address, hexadecimal, number, characters.
 
     Only reads, never in a hurry: short reads with pauses, and what is refused is halved until
-    every register that answers is found. Compare two dumps with diff.
+    all that answers is found. Compare two dumps with diff.
 
     Exit code 0: read. 1: nothing answers, or the meter was lost on the way; what was read until
     then is printed. 2: wrong usage.
@@ -89,6 +95,7 @@ async def _dump(wire: Wire, first: int, last: int, options: Mapping[str, Any]) -
             wire=str(wire),
             number=options["unit"],
             pause_s=options["pause"],
+            asks_alone=options["lone"],
         )
         try:
             await reader.read(_TABLES[options["table"]], first, last, _Progress(reader))

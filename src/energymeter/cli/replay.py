@@ -98,13 +98,16 @@ def _show(traffic: Traffic, options: Mapping[str, Any]) -> int:
     if options["pcap"] and len(traffic.recordings) > 1:
         msg = "--pcap writes one connection, and this file holds several"
         raise ConfigError(msg)
-    for recording in traffic.recordings:
-        framing, started, *_ = recording.header
+    for header, events, _ in traffic.recordings:
+        framing, is_datagram = header.framing, header.is_datagram
         if options["explain"]:
-            play(recording.events, Tracer(click.echo, framing=framing, start_s=0.0))
+            play(events, Tracer(click.echo, framing, is_datagram=is_datagram, start_s=0.0))
         if options["pcap"]:
-            with PcapWriter(options["pcap"], framing=framing, clock=ManualClock(started)) as writer:
-                play(recording.events, writer)
+            clock = ManualClock(header.started)
+            with PcapWriter(
+                options["pcap"], framing, is_datagram=is_datagram, clock=clock
+            ) as writer:
+                play(events, writer)
             left_out = writer.left_out_bytes
             more = f", {left_out} bytes left out that are no frames" if left_out else ""
             _warn(f"wrote {options['pcap']}{more}")

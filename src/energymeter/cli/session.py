@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from energymeter.cli.options import Target
 from energymeter.cli.wire import open_link
 from energymeter.client import Priority, Unit
-from energymeter.reader import FileMemory, MeterReader, Rating, ReadReport
+from energymeter.reader import FileMemory, MeterReader, Rating, ReadReport, wire_cost
 
 if TYPE_CHECKING:
     from energymeter.recording import Recorder
@@ -77,6 +77,8 @@ def _make_reader(target: Target, unit: Unit, *, remembers: bool) -> MeterReader:
         unit,
         target.profile,
         max_words=target.max_words,
+        cost=wire_cost(target.wire),
+        is_numbered=target.wire.is_numbered,
         find_byte_order=target.find_byte_order,
         find_word_order=target.find_word_order,
         ratios={kind: ratio for kind, ratio in ratios if ratio is not None},

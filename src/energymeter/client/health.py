@@ -20,8 +20,9 @@ __all__ = ["LinkHealth", "UnitHealth"]
 SILENT_SHARE: Final = 0.02
 """Part of a link's time that its silent units may cost, all together."""
 
-_SILENT_AFTER: Final = 2
-"""Time-outs in a row that make a unit silent; one is enough for a unit that never answered."""
+_SILENT_AFTER: Final = 4
+"""Time-outs in a row that make a unit silent, as two polls in vain do; one is enough for a unit
+that never answered."""
 
 _ALIVE_S: Final = 120.0
 """How long after its last answer a unit counts as alive, for the others' sake."""
@@ -152,9 +153,13 @@ class LinkHealth:
         health.timeouts_in_row += 1
         if health.silent_since is None:
             health.silent_since = now - cost_s
-        if not health.is_silent:
+        if not (health.is_silent and self.has_neighbour(health, now)):
             return
         pause_s = self._backoff.pause_s(health.timeouts_in_row, self._chance())
-        # Each silent unit gets the next free slot, so none is passed over for another.
-        self._silent_free_at = max(self._silent_free_at, now) + cost_s / SILENT_SHARE
+        slot_s = cost_s / SILENT_SHARE
+        # Each silent unit gets the next free slot, so none is passed over for another; there
+        # are never more slots taken than there are silent units.
+        silent = sum(unit.is_silent for unit in self.units.values())
+        taken_until = min(self._silent_free_at, now + slot_s * (silent - 1))
+        self._silent_free_at = max(taken_until, now) + slot_s
         health.retry_at = max(now + pause_s, self._silent_free_at)

@@ -4,6 +4,7 @@ from energymeter.planner.cost import TCP_COST, Cost, serial_cost, tcp_cost
 from energymeter.planner.plan import Block, plan_reads
 from energymeter.planner.rates import bus_use, plan_rates, with_scales
 from energymeter.planner.rules import FIXED_GAPS, cost_of, reads_by_gap
+from energymeter.planner.shapes import told_apart
 
 __all__ = [
     "FIXED_GAPS",
@@ -17,5 +18,6 @@ __all__ = [
     "reads_by_gap",
     "serial_cost",
     "tcp_cost",
+    "told_apart",
     "with_scales",
 ]

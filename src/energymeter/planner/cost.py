@@ -61,13 +61,13 @@ def serial_cost(baud: int, latency_ms: float, bits_per_character: int = 10) -> C
     Args:
         baud: Bits a second, above 0.
         latency_ms: From the end of a request to the beginning of its answer, 0 or more.
-        bits_per_character: Start bit, 8 data bits, parity bit, stop bits: 10 for 8N1, 11 for
+        bits_per_character: Start bit, 7 or 8 data bits, parity bit, stop bits: 10 for 8N1, 11 for
             8E1, 8O1 and 8N2.
 
     Raises:
         ConfigError: A number is outside its range.
     """
-    if baud <= 0 or not 10 <= bits_per_character <= 12:
+    if baud <= 0 or not 9 <= bits_per_character <= 12:
         msg = f"{baud} baud and {bits_per_character} bits a character are no serial line"
         raise ConfigError(msg)
     _check_latency(latency_ms)

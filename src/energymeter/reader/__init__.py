@@ -5,6 +5,7 @@ from energymeter.reader.order import OrderFinding, find_order
 from energymeter.reader.quality import Rating
 from energymeter.reader.reader import MeterReader
 from energymeter.reader.reading import Event, EventKind, Quality, Reading, ReadReport
+from energymeter.reader.wirecost import wire_cost
 
 __all__ = [
     "Event",
@@ -19,4 +20,5 @@ __all__ = [
     "ReadReport",
     "Reading",
     "find_order",
+    "wire_cost",
 ]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final
 
+from energymeter.codec.codes import ExceptionCode
 from energymeter.errors import ConfigError, MeterError
-from energymeter.planner import Block
+from energymeter.planner import TCP_COST, Block, Cost
 from energymeter.profiles import Point, Profile
 from energymeter.reader.asking import Asker, is_refusal
 from energymeter.reader.decoder import BlockDecoder
@@ -30,6 +31,10 @@ _SAVE_S: Final = 300.0
 _PATIENCE_S: Final = 600.0
 """Pause after an examination in which the meter answered nothing at all."""
 
+_LASTING: Final[dict[int | None, int]] = {ExceptionCode.SERVER_DEVICE_FAILURE: 10}
+"""How often in a row a read that was answered before must be refused to make it a fact, rather
+than a whim of the meter; other refusals three times."""
+
 _CHECK_TRIES: Final = 10
 """Readings at which a self-check without a result is tried again."""
 
@@ -41,6 +46,8 @@ class Experience:
         profile: What the meter is.
         points: Which of its points are read; None: all.
         max_words: Longest read wanted.
+        cost: What a read costs.
+        is_numbered: Whether answers carry the number of their question.
         learn: Whether refused reads are examined.
         self_check: Whether blocks are compared with single reads at first contact.
         memory: Where what is learned is kept.
@@ -55,6 +62,8 @@ class Experience:
         points: Sequence[Point] | None,
         *,
         max_words: int | None,
+        cost: Cost = TCP_COST,
+        is_numbered: bool = True,
         learn: bool,
         self_check: bool,
         memory: Memory | None,
@@ -62,11 +71,23 @@ class Experience:
         knowledge = (memory.load() if memory is not None else None) or Knowledge()
         self._knowledge = knowledge
         self._memory = memory
-        self._learner = Learner(profile, points, max_words=max_words, knowledge=knowledge)
+        self._learner = Learner(
+            profile,
+            points,
+            max_words=max_words,
+            cost=cost,
+            is_numbered=is_numbered,
+            knowledge=knowledge,
+        )
         self._is_learning = learn
         self._is_checking = self_check
         self._tries_left = _CHECK_TRIES if self_check and not knowledge.is_checked else 0
         self._examine_at = -inf
+        self.polls = 0
+        """Counted by the reader."""
+        self._whims: dict[Block, tuple[int, int]] = {}
+        """Reads that were answered once: how often in a row they were refused, and the poll of
+        the last time that this was looked at."""
         self._order_of: Callable[[Point], WireOrder] = profile.order_of
         self.points: tuple[Point, ...] = self._learner.all_points()
         """In the order of a report."""
@@ -125,7 +146,14 @@ class Experience:
         """
         learner = self._learner
         is_line_good = all(is_refusal(failure.error) for failure in failures)
-        if failures and is_line_good and self._is_learning and now >= self._examine_at:
+        is_lasting = self._note_whims(answers, failures)
+        if (
+            failures
+            and is_line_good
+            and is_lasting
+            and self._is_learning
+            and now >= self._examine_at
+        ):
             answers = await self._examine(ask, answers, failures, now, epoch_s)
         if not failures and self._is_learning and await learner.retest(ask, now=epoch_s):
             self.wants_plan = True
@@ -144,6 +172,23 @@ class Experience:
         """Plan anew with what was learned."""
         self.wants_plan = False
         self._adopt(self._learner.plan())
+
+    def _note_whims(self, answers: Sequence[bytes | None], failures: Sequence[Failure]) -> bool:
+        """Whether a refused read is more than a whim: it never was answered, or is no more."""
+        errors = {failure.block: failure.error for failure in failures}
+        is_lasting = False
+        for block, answer in zip(self.blocks, answers, strict=True):
+            whims, last = self._whims.get(block, (None, self.polls))
+            if answer is not None:
+                self._whims[block] = (0, self.polls)
+            elif whims is None:
+                is_lasting = True
+            else:
+                whims = whims + 1 if last == self.polls - 1 else 1
+                self._whims[block] = (whims, self.polls)
+                code = getattr(errors.get(block), "code", None)
+                is_lasting |= whims >= _LASTING.get(code, 3)
+        return is_lasting
 
     async def _examine(
         self,
@@ -242,6 +287,7 @@ class Experience:
 
     def _adopt(self, blocks: Sequence[Block]) -> None:
         self.blocks = tuple(blocks)
+        self._whims = {block: n for block, n in self._whims.items() if block in self.blocks}
         self.decoders = tuple(BlockDecoder(block, self._order_of) for block in self.blocks)
         place_of = {point.name: place for place, point in enumerate(self.points)}
         places = tuple(place_of[point.name] for block in blocks for point in block.points)

@@ -8,7 +8,7 @@ from typing import Final
 
 from energymeter.codec.codes import Table
 from energymeter.errors import MeterError
-from energymeter.planner import Block, plan_reads
+from energymeter.planner import TCP_COST, Block, Cost, plan_reads, told_apart
 from energymeter.profiles import AddressRange, Point, Profile
 from energymeter.reader.asking import Asker, is_refusal
 from energymeter.reader.memory import Fact, FactKind, Knowledge, Spacing
@@ -29,15 +29,20 @@ class Learner:
         profile: What the meter is.
         points: Which of its points are read.
         max_words: Longest read of registers wanted; None: what the profile allows.
+        cost: What a read costs.
+        is_numbered: Whether answers carry the number of their question. Without, reads that follow
+            one another are told apart by their length.
         knowledge: What is known of it already; it is changed in place.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - handed on by the reader
         self,
         profile: Profile,
         points: Sequence[Point] | None,
         *,
         max_words: int | None,
+        cost: Cost = TCP_COST,
+        is_numbered: bool = True,
         knowledge: Knowledge,
     ) -> None:
         self.knowledge = knowledge
@@ -48,6 +53,8 @@ class Learner:
         self.longest_answered = 0
         """Words of the longest read that was answered."""
         self._max_words = max_words
+        self._cost = cost
+        self._is_numbered = is_numbered
 
     def plan(self) -> tuple[Block, ...]:
         """The cheapest reads that respect everything known; refused points are left out.
@@ -57,11 +64,15 @@ class Learner:
         """
         refused = self.refused()
         wanted = [point for point in self.points if point.name not in refused]
-        return tuple(self.planned(wanted))
+        blocks = tuple(self.planned(wanted))
+        if self._is_numbered:
+            return blocks
+        profile, max_words = self._learned_profile()
+        return told_apart(blocks, profile, max_words=max_words)
 
     def all_points(self) -> tuple[Point, ...]:
         """The points in the order of a plan that knows the profile only."""
-        blocks = plan_reads(self.profile, self.points, max_words=self._max_words)
+        blocks = plan_reads(self.profile, self.points, max_words=self._max_words, cost=self._cost)
         return tuple(point for block in blocks for point in block.points)
 
     def refused(self) -> dict[str, str]:
@@ -151,7 +162,9 @@ class Learner:
         else:
             groups = self._between_cuts(wanted)
         blocks = [
-            block for group in groups for block in plan_reads(profile, group, max_words=max_words)
+            block
+            for group in groups
+            for block in plan_reads(profile, group, max_words=max_words, cost=self._cost)
         ]
         tables = tuple(Table)
         return sorted(blocks, key=lambda block: (tables.index(block.table), block.address))

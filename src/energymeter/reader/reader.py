@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -10,8 +10,15 @@ from energymeter.client import UnitClient
 from energymeter.clock import Clock, SystemClock
 from energymeter.codec import ReadRequest
 from energymeter.codec.codes import READ_FUNCTIONS
-from energymeter.errors import DecodeError, LinkError, MeterError, RequestTimeout
-from energymeter.planner import Block, with_scales
+from energymeter.errors import (
+    DecodeError,
+    LinkError,
+    MeterError,
+    RemoteProtocolError,
+    RequestTimeout,
+    UnitSilentError,
+)
+from energymeter.planner import TCP_COST, Block, Cost, with_scales
 from energymeter.profiles import Point, Profile
 from energymeter.reader.checks import ValueChecks
 from energymeter.reader.dependent import Ratios, Rescaler
@@ -24,8 +31,11 @@ from energymeter.values import Order, WireOrder
 
 __all__ = ["MeterReader"]
 
-_MAX_TIMEOUTS: Final = 2
-"""Reads without an answer after which the rest of the poll is not tried any more."""
+_MAX_SILENCES: Final = 2
+"""Reads in a row without an answer after which the rest of the poll is not tried any more."""
+
+_MAX_TIMEOUTS: Final = 4
+"""The same for all of a poll."""
 
 Answers = Sequence[bytes | None]
 
@@ -38,6 +48,10 @@ class MeterReader:
         profile: What it is.
         points: Which of its points to read; None means all that can be.
         max_words: Longest read of registers, 1 to 125; None means what the profile allows.
+        cost: What a read costs on the way to it: the plan is the cheapest for that. See
+            `wire_cost`.
+        is_numbered: Whether answers carry the number of their question, as on Modbus TCP. On a
+            serial line they do not: then reads that follow one another differ in length.
         find_byte_order: Find the order of bytes from the values, whatever the profile says.
         find_word_order: Likewise for the order of words.
         ratios: Ratios of current (`ct`) and voltage (`pt`) transformers, such as 20 for 100/5,
@@ -62,6 +76,8 @@ class MeterReader:
         *,
         points: Sequence[Point] | None = None,
         max_words: int | None = None,
+        cost: Cost = TCP_COST,
+        is_numbered: bool = True,
         find_byte_order: bool = False,
         find_word_order: bool = False,
         ratios: Ratios | None = None,
@@ -86,6 +102,8 @@ class MeterReader:
             profile,
             points,
             max_words=max_words,
+            cost=cost,
+            is_numbered=is_numbered,
             learn=learn,
             self_check=self_check,
             memory=memory,
@@ -100,6 +118,8 @@ class MeterReader:
         self._checks.restore(self._experience.counts, self._clock.monotonic(), epoch_s)
         self._hold_s = hold_s
         self._last: ReadReport | None = None
+        self._lost: set[Block] = set()
+        """Reads that brought no answer at the last poll, however often they were asked."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -118,6 +138,7 @@ class MeterReader:
         failures: list[Failure] = []
         events: list[Event] = []
         experience = self._experience
+        experience.polls += 1
         if experience.wants_plan:
             experience.replan()
         answers: Answers = await self._ask(failures)
@@ -175,23 +196,56 @@ class MeterReader:
         )
 
     async def _ask(self, failures: list[Failure]) -> list[bytes | None]:
-        answers: list[bytes | None] = []
-        timeouts = 0
+        decoders = self._experience.decoders
+        answers: list[bytes | None] = [None] * len(decoders)
+        lost: dict[int, MeterError] = {}
+        silences = timeouts = 0
         given_up: MeterError | None = None
-        for decoder in self._experience.decoders:
+        for place, decoder in enumerate(decoders):
             if given_up is not None:
                 failures.append(Failure(decoder.block, given_up))
-                answers.append(None)
                 continue
             try:
-                answers.append(await self._unit.read(decoder.request))
+                answers[place] = await self._unit.read(decoder.request)
             except MeterError as error:
-                failures.append(Failure(decoder.block, error))
-                answers.append(None)
-                timeouts += isinstance(error, RequestTimeout)
-                if isinstance(error, LinkError) or timeouts >= _MAX_TIMEOUTS:
+                is_silent = isinstance(error, RequestTimeout)
+                timeouts += is_silent
+                silences = silences + 1 if is_silent else 0
+                is_gone = isinstance(error, (LinkError, UnitSilentError))
+                if is_gone or silences >= _MAX_SILENCES or timeouts >= _MAX_TIMEOUTS:
                     given_up = error
+                if _may_be_lost(error):
+                    lost[place] = error
+                else:
+                    failures.append(Failure(decoder.block, error))
+            else:
+                silences = 0
+        if lost or self._lost:
+            await self._ask_again(lost, answers, failures, is_hopeless=given_up is not None)
         return answers
+
+    async def _ask_again(
+        self,
+        lost: Mapping[int, MeterError],
+        answers: list[bytes | None],
+        failures: list[Failure],
+        *,
+        is_hopeless: bool,
+    ) -> None:
+        """Repeat once what may have been lost on the way, unless it was so at the last poll too."""
+        still_lost: set[Block] = set()
+        for place, first in lost.items():
+            decoder, error = self._experience.decoders[place], first
+            if not is_hopeless and decoder.block not in self._lost:
+                try:
+                    answers[place] = await self._unit.read(decoder.request)
+                    continue
+                except MeterError as second:
+                    error = second
+                    is_hopeless = isinstance(second, (LinkError, RequestTimeout))
+            still_lost.add(decoder.block)
+            failures.append(Failure(decoder.block, error))
+        self._lost = still_lost
 
     def _decode(
         self, answers: Answers, failures: list[Failure]
@@ -287,3 +341,9 @@ class MeterReader:
             )
 
         self._experience.set_order(order_of)
+
+
+def _may_be_lost(error: MeterError) -> bool:
+    """Whether an answer was lost or spoilt on the way, so that asking again makes sense."""
+    is_lost = isinstance(error, (RequestTimeout, RemoteProtocolError))
+    return is_lost and not isinstance(error, UnitSilentError)

@@ -84,11 +84,14 @@ class _Connection:
         self.events: list[Event] = []
         self._start_s = start_s
         self._streams = {self.client: TcpStream(), self.server: TcpStream()}
+        self._openings: dict[Place, int] = {}
+        """The number each side began with; said again it is nothing new."""
 
     def is_over_for(self, segment: Segment) -> bool:
         """Whether the segment begins another connection between the same ends."""
         is_first = segment.flags & (SYN | ACK) == SYN
-        return is_first and (self.is_closed or bool(self.events))
+        is_new = segment.sequence != self._openings.get(segment.source)
+        return is_first and is_new and (self.is_closed or bool(self.events))
 
     def take(self, moment_s: float, segment: Segment) -> None:
         """Take the next segment of either side in."""
@@ -96,7 +99,9 @@ class _Connection:
         sender, target = segment.source, segment.target
         ours = self._streams[sender]
         if segment.flags & SYN:
-            ours.begin(segment.sequence + 1)
+            if self._openings.get(sender) != segment.sequence:
+                self._openings[sender] = segment.sequence
+                ours.begin(segment.sequence + 1)
             return
         if segment.flags & ACK:
             acknowledged = self._streams[target].skip_to(segment.acknowledged)
@@ -176,16 +181,16 @@ def _framing_of(events: Iterable[Event]) -> Framing | None:
     """What the client's first words look like; None: no Modbus."""
     asked = [event for event in events if isinstance(event, Sent)][:_PROBE]
     for framing in (Framing.MBAP, Framing.RTU):
-        for event in asked:
-            pieces = Cutter(framing).sent(event.moment_s, event.data)
-            frames = [piece.frame for piece in pieces if piece.frame is not None]
-            if len(frames) == len(pieces) > 0 and all(_is_request(frame.pdu) for frame in frames):
-                return framing
+        cutter = Cutter(framing)
+        sense = noise = 0
+        for piece in (piece for event in asked for piece in cutter.sent(*event)):
+            if piece.frame is not None and 0 < piece.frame.pdu[0] < 0x80:
+                sense += len(piece.data)
+            else:
+                noise += len(piece.data)
+        if sense > noise:
+            return framing
     return None
-
-
-def _is_request(pdu: bytes) -> bool:
-    return 0 < pdu[0] < 0x80
 
 
 def _what_else(packets: Sequence[Packet], connections: int) -> str:

@@ -32,10 +32,15 @@ class Cutter:
     """Cuts what is heard on a link, both directions, into pieces; none of the bytes is left out.
 
     Each method returns the pieces that end with what it is told, in order.
+
+    Args:
+        framing: What is spoken.
+        is_datagram: Whether bytes come in packets, each of which stands for itself.
     """
 
-    def __init__(self, framing: Framing) -> None:
+    def __init__(self, framing: Framing, *, is_datagram: bool = False) -> None:
         self._framing = framing
+        self._is_datagram = is_datagram
         self._restart()
 
     def opened(self) -> list[Piece]:
@@ -60,7 +65,9 @@ class Cutter:
 
     def received(self, moment_s: float, data: bytes) -> list[Piece]:
         """The client heard something, cut anyhow."""
-        return self._ways[Side.CLIENT].feed(moment_s, data)
+        way = self._ways[Side.CLIENT]
+        pieces = way.feed(moment_s, data)
+        return pieces + way.silence() if self._is_datagram else pieces
 
     def timed_out(self) -> list[Piece]:
         """The client has waited long enough; where silence ends a frame, this was silence."""
@@ -88,7 +95,11 @@ class _Way:
         return self._take(self._framer.feed(data))
 
     def silence(self) -> list[Piece]:
-        return self._take(self._framer.silence()) if self._pending else []
+        if not self._pending:
+            return []
+        pieces = self._take(self._framer.silence())
+        self._cut(len(self._pending), None, pieces)
+        return pieces
 
     def expect(self, question: Frame) -> None:
         self._framer.expect(question.unit, question.pdu[0])
@@ -101,8 +112,10 @@ class _Way:
             hay = self._pending.upper() if self._framing is Framing.ASCII else self._pending
             self._cut(max(hay.find(data), 0), None, pieces)
             self._cut(len(data), frame, pieces)
-        self._cut(len(self._pending) - self._framer.pending_bytes, None, pieces)
+        # What the framer has passed over stays until a frame or silence ends it: all of a spoilt
+        # frame is one piece then, not what happens to be noise already.
         if self._framer.error is not None:
+            self._cut(len(self._pending), None, pieces)
             # A link would be dropped here; in a capture it may make sense again.
             self._framer = make_framer(self._framing, self._side)
         return pieces

@@ -218,6 +218,8 @@ def _place(key: Register | Span) -> tuple[int, str, tuple[int, ...]]:
 
 
 def _values(before: Subject, after: Subject, *, map_only: bool) -> Iterator[Difference]:
+    if not before.values or not after.values:  # nobody looked at what the registers mean
+        return
     # In the order of the profile, what is new behind it.
     for key in (*before.values, *(key for key in after.values if key not in before.values)):
         old, new = before.values.get(key), after.values.get(key)

@@ -43,12 +43,19 @@ class Exchange(NamedTuple):
         return self.answer is not None and self.answer[:1] >= b"\x80"
 
 
-def exchanges_of(framing: Framing, events: Iterable[Event]) -> list[Exchange]:
+def exchanges_of(
+    framing: Framing, events: Iterable[Event], *, is_datagram: bool = False
+) -> list[Exchange]:
     """Find the questions in a recording, and what belongs to each, in the order of asking.
 
     A last question of which nothing came is left out: nobody knows what would have come.
+
+    Args:
+        framing: What is spoken.
+        events: What happened.
+        is_datagram: Whether bytes came in packets, each of which stands for itself.
     """
-    listener = _Listener(framing)
+    listener = _Listener(framing, is_datagram=is_datagram)
     for event in events:
         listener.hear(event)
     return listener.result()
@@ -57,6 +64,9 @@ def exchanges_of(framing: Framing, events: Iterable[Event]) -> list[Exchange]:
 @dataclass(slots=True, eq=False)
 class _Asked:
     """A question, while its answer is collected."""
+
+    place: int
+    """How many were asked before."""
 
     moment_s: float
     question: Frame
@@ -70,34 +80,27 @@ class _Asked:
     is_shared: bool = False
     """Whether another question was under way at the same time."""
 
-    def is_answered_by(self, frame: Frame, *, by_transaction: bool) -> bool:
+    def is_answered_by(self, frame: Frame) -> bool:
+        """Whether a frame can be the answer, as far as unit and function tell."""
         question = self.question
-        return (
-            frame.unit == question.unit
-            and frame.pdu[0] & 0x7F == question.pdu[0] & 0x7F
-            and (not by_transaction or frame.transaction == question.transaction)
-        )
+        return frame.unit == question.unit and (frame.pdu[0] ^ question.pdu[0]) & 0x7F == 0
 
     def chunk(self, moment_s: float, data: bytes | None) -> Chunk:
         return Chunk(max(0.0, moment_s - self.moment_s), data)
 
-    def take(self, piece: Piece, *, by_transaction: bool) -> None:
-        frame = piece.frame
+    def take(self, piece: Piece) -> None:
+        """Take in what belongs to this question, its answer or not."""
         chunk = self.chunk(piece.moment_s, piece.data)
         self.framed.append(chunk)
-        if (
-            self.is_open
-            and frame is not None
-            and self.is_answered_by(frame, by_transaction=by_transaction)
-        ):
-            self.answer, self.latency_s, self.is_open = frame.pdu, chunk.delay_s, False
+        if self.is_open and piece.frame is not None and self.is_answered_by(piece.frame):
+            self.answer, self.latency_s = piece.frame.pdu, chunk.delay_s
 
 
 class _Listener:
-    def __init__(self, framing: Framing) -> None:
+    def __init__(self, framing: Framing, *, is_datagram: bool) -> None:
         self._framing = framing
         self._by_transaction = framing.has_transactions
-        self._cutter = Cutter(framing)
+        self._cutter = Cutter(framing, is_datagram=is_datagram)
         self._asked: list[_Asked] = []
         self._open: list[_Asked] = []
 
@@ -143,15 +146,14 @@ class _Listener:
 
     def _keep_raw(self, event: Received) -> None:
         if self._asked:
-            owner = self._open[0] if len(self._open) == 1 else self._asked[-1]
-            owner.raw.append(owner.chunk(event.moment_s, event.data))
+            self._asked[-1].raw.append(self._asked[-1].chunk(event.moment_s, event.data))
 
     def _hand_out(self, pieces: list[Piece]) -> None:
         for piece in pieces:
             if piece.side is Side.CLIENT:
                 self._answer(piece)
             elif piece.frame is not None:
-                self._ask(_Asked(piece.moment_s, piece.frame))
+                self._ask(_Asked(len(self._asked), piece.moment_s, piece.frame))
 
     def _ask(self, asked: _Asked) -> None:
         if self._by_transaction:
@@ -164,26 +166,27 @@ class _Listener:
         # Nobody answers what is for everybody.
         if asked.question.unit != 0 or self._by_transaction:
             self._open.append(asked)
-        if len(self._open) > 1:
-            for other in self._open:
-                other.is_shared = True
 
     def _answer(self, piece: Piece) -> None:
-        frame = piece.frame
-        owner = self._asked[-1] if self._asked else None
-        if frame is not None:
-            owner = next(
-                (
-                    asked
-                    for asked in self._open
-                    if asked.is_answered_by(frame, by_transaction=self._by_transaction)
-                ),
-                owner,
-            )
-        if owner is not None:
-            owner.take(piece, by_transaction=self._by_transaction)
-            if not owner.is_open:
-                self._settle(owner)
+        if not self._asked:
+            return
+        settled = next((asked for asked in self._open if self._settles(piece.frame, asked)), None)
+        owner = self._asked[-1] if settled is None else settled
+        owner.take(piece)
+        if settled is not None:
+            self._settle(settled)
+            if settled is not self._asked[-1]:
+                # What was asked before others had their answers is not told apart by time.
+                for asked in self._asked[settled.place :]:
+                    asked.is_shared = True
+
+    def _settles(self, frame: Frame | None, asked: _Asked) -> bool:
+        """Whether the client waits no longer for an answer to `asked`, once this frame came."""
+        if frame is None:
+            return False
+        if self._by_transaction:
+            return frame.transaction == asked.question.transaction
+        return asked.is_answered_by(frame)
 
     def _settle(self, *settled: _Asked) -> None:
         for asked in settled:

@@ -56,6 +56,11 @@ class Header(NamedTuple):
     tool: str | None = _TOOL
     """What wrote it; one line."""
 
+    @property
+    def is_datagram(self) -> bool:
+        """Whether bytes came in packets, each of which stands for itself."""
+        return (self.wire or "").partition("://")[0].endswith("udp")
+
 
 class Opened(NamedTuple):
     """A connection is there.
@@ -255,8 +260,8 @@ def _parse_framing(text: str, lines: _Lines) -> Framing:
 def _parse_started(text: str, lines: _Lines) -> datetime:
     started = None
     with contextlib.suppress(ValueError, OverflowError):
-        started = datetime.fromisoformat(text)
-        started = None if started.tzinfo is None else started.astimezone(UTC)
+        written = datetime.fromisoformat(text)
+        started = None if written.tzinfo is None else written.astimezone(UTC)
     if started is None:
         lines.broken(f"started {_shown(text)} is no time such as 2026-01-31T12:00:00Z")
     return started

@@ -6,6 +6,7 @@ Described in docs/reference/recording-format.md.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -50,29 +51,34 @@ class MapDump(NamedTuple):
 
 
 class DumpReader:
-    """Reads all registers of a span that answer, however few of them there are.
+    """Reads all registers of a span that answer.
 
-    What is refused is halved until single registers are left. A busy meter is waited for, a
-    read that gets no answer is repeated, and there is a pause between reads.
+    What is refused is halved until pairs are left. A busy meter is waited for, a read that gets
+    no answer is repeated, and there is a pause between reads. No register is asked for alone,
+    unless wanted: there are meters that answer that with anything, for any address. So one whose
+    neighbours are both missing is not found.
 
     Args:
         unit: Whom to ask.
         wire: Where it is, for the dump.
         number: Its number, for the dump.
         pause_s: How long the meter is left alone between two reads.
+        asks_alone: Whether registers are asked for one by one where pairs are refused.
         clock: For pauses, and the time of the dump.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         unit: UnitClient,
         *,
         wire: str,
         number: int,
         pause_s: float = 0.02,
+        asks_alone: bool = False,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
+        self._asks_alone = asks_alone
         self._asker = Asker(_PatientUnit(unit, pause_s, clock), max_requests=_NO_LIMIT)
         self._asked: dict[Table, range] = {}
         self._words: dict[Table, dict[int, int]] = {}
@@ -116,20 +122,34 @@ class DumpReader:
             words = self._words.setdefault(table, {})
             for start in range(first, last + 1, _SLICE_WORDS):
                 end = min(start + _SLICE_WORDS, last + 1)
-                words.update(await self._slice(table, start, end))
+                # Halves of an even number from an even address on are never a single register.
+                low, high = start // 2 * 2, (end + 1) // 2 * 2 - 1
+                found = (await read_range(self._asker, table, low, high)).words
+                words.update((n, found[n]) for n in range(start, end) if n in found)
                 self._asked[table] = range(first, end)
                 on_progress(number * size + end - first, len(tables) * size)
+            await self._fill_gaps(table, words)
 
-    async def _slice(self, table: Table, start: int, end: int) -> dict[int, int]:
-        words = dict((await read_range(self._asker, table, start, end - 1)).words)
-        if end - start > 1:
-            # Where two were refused, one of them may be there.
-            for address in range(start, end):
-                if address not in words:
-                    data = await self._asker.read(table, address, 1)
-                    if data is not None:
-                        words[address] = int.from_bytes(data, "big")
-        return dict(sorted(words.items()))
+    async def _fill_gaps(self, table: Table, words: dict[int, int]) -> None:
+        """Find what was one of a refused pair: with its neighbour on the other side."""
+        asked = self._asked[table]
+        known = dict(words)
+        for address in range(max(0, asked[0] - 1), asked[-1] + 1):
+            if address not in known and address - 1 in known:
+                known |= await self._read(table, address - 1, 2)
+            if address not in known and (address % 2 or address + 1 in known):
+                known |= await self._read(table, address, 2)
+            if address not in known and self._asks_alone:
+                known |= await self._read(table, address, 1)
+        self._words[table] = {address: known[address] for address in asked if address in known}
+
+    async def _read(self, table: Table, address: int, count: int) -> dict[int, int]:
+        data = await self._asker.read(table, address, count)
+        if data is None:
+            return {}
+        return dict(
+            zip(range(address, address + count), struct.unpack(f">{count}H", data), strict=True)
+        )
 
 
 class _PatientUnit:

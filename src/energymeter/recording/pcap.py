@@ -54,13 +54,21 @@ class PcapWriter:
     Args:
         path: The file; one that is there is replaced.
         framing: What the link speaks.
+        is_datagram: Whether bytes come in packets, each of which stands for itself.
         clock: The link's clock.
 
     Raises:
         ConfigError: The file cannot be written.
     """
 
-    def __init__(self, path: Path, framing: Framing, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        framing: Framing,
+        *,
+        is_datagram: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
         clock = clock or SystemClock()
         self.left_out_bytes = 0
         """Bytes that are not in the file because they are no frame."""
@@ -69,7 +77,7 @@ class PcapWriter:
         self._started: datetime = clock.now()
         self._output = Output(path)
         self._output.write(_FILE_HEADER)
-        self._cutter = Cutter(framing)
+        self._cutter = Cutter(framing, is_datagram=is_datagram)
         self._mbap = MbapFramer()
         self._connections = 0
         self._packets = 0

@@ -23,6 +23,7 @@ from energymeter.recording.format import (
     render_header,
 )
 from energymeter.recording.output import Output
+from energymeter.values.text import shortest
 
 if TYPE_CHECKING:
     from energymeter.reader import ReadReport
@@ -108,9 +109,10 @@ class Recorder:
 
 
 def noted_values(report: ReadReport) -> Iterator[NotedValue]:
-    """The values of a reading as a recording keeps them."""
-    for reading in report:
-        yield NotedValue(reading.name, reading.value, reading.unit, str(reading.quality))
+    """The values of a reading as a recording keeps them: no more digits than the meter gave."""
+    for point, (name, value, unit, quality, _) in zip(report.points, report, strict=True):
+        kept = shortest(value, point.type) if isinstance(value, float) else value
+        yield NotedValue(name, kept, unit, str(quality))
 
 
 def _without_login(url: str) -> str:

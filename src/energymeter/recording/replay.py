@@ -216,6 +216,8 @@ class ReplayDelivery:
         turn = self._replay.turn(request.unit, request.pdu)
         exchange = turn.exchange
         if exchange is not None and exchange.framing is self._framing:
+            # The framer has to know who answers here: what else it hears are other units.
+            framer.encode(request.transaction, request.unit, turn.answer or b"\0")
             chunks = _renumbered(exchange, request.transaction)
         else:
             chunks = []

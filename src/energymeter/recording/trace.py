@@ -21,21 +21,27 @@ class Tracer:
     """A `Tap` that says each frame, and what else happens, in a line of its own.
 
     A line is the time since the first event, `>` for what was sent or `<` for what came, the
-    bytes in hexadecimal, and what they say; `!` and `?` are losses and time-outs.
+    bytes in hexadecimal, and what they say. `*`, `!` and `?` are openings, losses and time-outs.
 
     Args:
         out: Takes a line without its end.
         framing: What the link speaks.
+        is_datagram: Whether bytes come in packets, each of which stands for itself.
         start_s: The moment that is shown as 0, on the link's clock; None: the first event's.
     """
 
     def __init__(
-        self, out: Callable[[str], None], framing: Framing, *, start_s: float | None = None
+        self,
+        out: Callable[[str], None],
+        framing: Framing,
+        *,
+        is_datagram: bool = False,
+        start_s: float | None = None,
     ) -> None:
         self._out = out
         self._framing = framing
         self._start_s = start_s
-        self._cutter = Cutter(framing)
+        self._cutter = Cutter(framing, is_datagram=is_datagram)
 
     def opened(self, moment_s: float) -> None:
         """See `Tap.opened`."""
@@ -63,8 +69,12 @@ class Tracer:
     def _show(self, pieces: Iterable[Piece]) -> None:
         for moment_s, side, data, frame in pieces:
             words = explain_frame(data, framing=self._framing, side=side).summary
-            noise = "" if frame is not None else "noise, "
-            self._say(moment_s, f"{_ARROWS[side]} {data.hex(' ').upper()}  {noise}{words}")
+            shown = data.hex(" ").upper()
+            if frame is None:
+                words = f"noise, {words}"
+            elif self._framing is Framing.ASCII:
+                shown = data.decode("ascii").strip()  # it is hexadecimal already
+            self._say(moment_s, f"{_ARROWS[side]} {shown}  {words}")
 
     def _say(self, moment_s: float, text: str) -> None:
         if self._start_s is None:

@@ -31,7 +31,11 @@ class Traffic(NamedTuple):
         found = [
             exchange
             for recording in self.recordings
-            for exchange in exchanges_of(recording.header.framing, recording.events)
+            for exchange in exchanges_of(
+                recording.header.framing,
+                recording.events,
+                is_datagram=recording.header.is_datagram,
+            )
         ]
         return sorted(found, key=lambda exchange: exchange.moment_s)
 

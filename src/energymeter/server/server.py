@@ -57,6 +57,7 @@ class ModbusServer:
         framing: The envelope of messages on this wire.
         silence_s: The silence of a serial line between two frames, seconds: kept before each
             answer, unless there is a `delivery`. None: the wire is no serial line.
+        removes_echo: Whether everything sent comes back first, as from some two-wire adapters.
         delivery: How answers leave; None: at once.
         roles: Who may write, by the role in a client's certificate; None: everybody.
         max_connections: One more client is turned away at once; over UDP, where nobody says
@@ -76,6 +77,7 @@ class ModbusServer:
         port: int = 502,
         framing: Framing = Framing.MBAP,
         silence_s: float | None = None,
+        removes_echo: bool = False,
         delivery: Delivery | None = None,
         roles: Roles | None = None,
         max_connections: int = 4096,
@@ -97,6 +99,7 @@ class ModbusServer:
             rest_s=_rest_s(framing, silence_s),
             is_line=is_line,
             is_datagram=self.listener.is_datagram,
+            removes_echo=removes_echo,
             roles=roles,
         )
         self._watch: Watch[Session] = Watch(
@@ -126,6 +129,7 @@ class ModbusServer:
             listener=wire.listener(),
             framing=wire.framing,
             silence_s=None if wire.path is None else wire.pacing.silence_s,
+            removes_echo=wire.removes_echo,
             **options,
         )
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from energymeter.clock import Alarm, Clock
-from energymeter.codec import Frame, Framing
+from energymeter.codec import Frame, Framer, Framing
+from energymeter.codec.echo import EchoRemover
 from energymeter.codec.framers import make_framer
 from energymeter.codec.framing import Side
 from energymeter.server.delivery import Delivery, Respond
@@ -55,8 +56,16 @@ class Terms:
     is_datagram: bool = False
     """Whether bytes come in packets, each of which stands for itself."""
 
+    removes_echo: bool = False
+    """Whether everything sent comes back first, and is to be dropped."""
+
     roles: Roles | None = None
     """Who may write; None: everybody."""
+
+    def make_framer(self) -> Framer:
+        """Make the framer of a new session."""
+        framer = make_framer(self.framing, Side.SERVER)
+        return EchoRemover(framer) if self.removes_echo else framer
 
 
 class Session(asyncio.Protocol):
@@ -68,7 +77,7 @@ class Session(asyncio.Protocol):
         self.begun_sweep = 0
         self._terms = terms
         self._watch = watch
-        self._framer = make_framer(terms.framing, Side.SERVER)
+        self._framer = terms.make_framer()
         # Until it is known who comes, only reading.
         self._respond = terms.respond if terms.roles is None else reading_only(terms.respond)
         self._transport: asyncio.Transport | None = None
@@ -206,7 +215,7 @@ class TimedSession(Session):
         self._watch.hear(self)
         self._serve([*frames, *framer.silence()])
         if framer.error is not None:  # that packet was nonsense; the next is another matter
-            self._framer = make_framer(self._terms.framing, Side.SERVER)
+            self._framer = self._terms.make_framer()
 
     def pause_writing(self) -> None:
         """See `Session.pause_writing`."""
@@ -225,14 +234,16 @@ class TimedSession(Session):
             received = clock.monotonic()
             for delay_s, data in self._delivery.answer(frame, self._framer, self._ask):
                 outbox.put(received + delay_s, data)
-        if len(outbox) >= _MOST_WAITING:
+                if data is None:
+                    break
+        if len(outbox) >= _MOST_WAITING and not self._transport.is_closing():  # type: ignore[union-attr]
             self._transport.pause_reading()  # type: ignore[union-attr]
 
     def _ask(self, unit: int, pdu: bytes) -> bytes | None:
         answer = self._respond(unit, pdu)
         if answer is not None:
             # Even if it is never sent: a framer on a bus shall not wait for another unit's.
-            self._framer.encode(0, unit, answer)
+            self._framer.encode(0, unit, answer[:1])
         return answer
 
     def _listen_again(self) -> None:
@@ -240,7 +251,8 @@ class TimedSession(Session):
             super().resume_writing()
 
     def _write(self, data: bytes) -> None:
-        self._transport.write(data)  # type: ignore[union-attr]
+        if not self._transport.is_closing():  # type: ignore[union-attr]
+            self._transport.write(data)  # type: ignore[union-attr]
 
     def _drop(self) -> None:
         if self._terms.is_line:  # no connection to drop: what was to follow does not

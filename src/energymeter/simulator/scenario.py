@@ -19,7 +19,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from energymeter.errors import ConfigError
@@ -60,7 +68,7 @@ _FAULT_ONLY: Final = tuple(key for key in FAULT_KEYS if key not in ("unit", "for
 class Step(BaseModel):
     """One thing that happens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = ""
     """What to call it when it happens."""
@@ -77,7 +85,7 @@ class Step(BaseModel):
     unit: Ranges = ()
     """For which meters; empty: all."""
 
-    fault: Fault | None = None
+    fault: InstanceOf[Fault] | None = None
     do: Action | None = None
 
     @model_validator(mode="before")

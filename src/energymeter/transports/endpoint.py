@@ -23,6 +23,9 @@ class Endpoint(Protocol):
     async def connect(self, protocol_factory: Callable[[], asyncio.Protocol]) -> None:
         """Open the way and hand it to a new protocol object.
 
+        Cancelled, nothing stays open; the protocol may still be told of a connection, but not of
+        its end.
+
         Raises:
             LinkOpenError: It cannot be opened; the message says why in words.
         """

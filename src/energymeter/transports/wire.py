@@ -123,6 +123,11 @@ class Wire:
         """What stands before `://`."""
         return scheme_name(Scheme(self.framing, self.way))
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether an answer carries the number of its question."""
+        return self.framing.has_transactions and not self.ignores_transactions
+
     def endpoint(self) -> Endpoint:
         """What a client connects to.
 

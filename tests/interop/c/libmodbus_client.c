@@ -1,8 +1,10 @@
 /* Carries out operations with libmodbus and prints what each brought as JSON.
  *
- * usage: libmodbus_client PORT < OPERATIONS
+ * usage: libmodbus_client PORT < OPERATIONS     over TCP, on this machine
+ *        libmodbus_client /dev/... < OPERATIONS over RTU, 19200 baud 8N1
  * One operation a line, its numbers decimal, such as "read_registers 0 6"; one
- * line of JSON an operation: a list of numbers, or {"error": "..."}.
+ * line of JSON an operation: a list of numbers, or {"error": "..."}. "unit N"
+ * is for the operations that follow, and so is "timeout MILLISECONDS".
  */
 #include <errno.h>
 #include <modbus.h>
@@ -54,6 +56,8 @@ static void carry_out(modbus_t *ctx, const char *name, const int *n, int count)
     int gives_words = 0;
     if (strcmp(name, "unit") == 0) {
         done = modbus_set_slave(ctx, n[0]);
+    } else if (strcmp(name, "timeout") == 0) {
+        done = modbus_set_response_timeout(ctx, n[0] / 1000, n[0] % 1000 * 1000);
     } else if (strcmp(name, "read_bits") == 0) {
         gives_bytes = 1;
         done = modbus_read_bits(ctx, n[0], n[1], bytes);
@@ -106,10 +110,11 @@ int main(int argc, char **argv)
 {
     char line[4096];
     if (argc != 2) {
-        fprintf(stderr, "usage: libmodbus_client PORT < OPERATIONS\n");
+        fprintf(stderr, "usage: libmodbus_client PORT_OR_PATH < OPERATIONS\n");
         return 2;
     }
-    modbus_t *ctx = modbus_new_tcp("127.0.0.1", atoi(argv[1]));
+    modbus_t *ctx = argv[1][0] == '/' ? modbus_new_rtu(argv[1], 19200, 'N', 8, 1)
+                                      : modbus_new_tcp("127.0.0.1", atoi(argv[1]));
     if (ctx == NULL || modbus_set_slave(ctx, 1) < 0 || modbus_connect(ctx) < 0)
         die("connect");
     modbus_set_response_timeout(ctx, 5, 0);

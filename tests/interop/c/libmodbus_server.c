@@ -1,8 +1,9 @@
 /* A libmodbus server with known values.
  *
- * usage: libmodbus_server
- * Prints "PORT n" when it listens on 127.0.0.1; serves one client after the
- * other until it is terminated.
+ * usage: libmodbus_server                over TCP
+ *        libmodbus_server /dev/... UNIT  over RTU, 19200 baud 8N1
+ * Prints "PORT n" when it listens on 127.0.0.1 and serves one client after the
+ * other, or "READY" when it listens as UNIT; until it is terminated.
  *
  * holding 0..7    the float 230.125 four times: ABCD, BADC, CDAB, DCBA
  * holding 8..13   int32 -123456789, int64 -1234567890123456789
@@ -65,15 +66,38 @@ static void fill(modbus_mapping_t *map, float real, int32_t number, int64_t long
     }
 }
 
-int main(void)
+static void serve(modbus_t *ctx, modbus_mapping_t *map)
 {
-    uint8_t request[MODBUS_TCP_MAX_ADU_LENGTH];
+    uint8_t request[MODBUS_MAX_ADU_LENGTH];
+    int length;
+    while ((length = modbus_receive(ctx, request)) >= 0)
+        if (length > 0)
+            modbus_reply(ctx, request, length, map);
+}
+
+static void serve_line(const char *path, int unit, modbus_mapping_t *map)
+{
+    modbus_t *ctx = modbus_new_rtu(path, 19200, 'N', 8, 1);
+    if (ctx == NULL || modbus_set_slave(ctx, unit) < 0 || modbus_connect(ctx) < 0)
+        die("connect");
+    printf("READY\n");
+    fflush(stdout);
+    for (;;)
+        serve(ctx, map);
+}
+
+int main(int argc, char **argv)
+{
+    modbus_mapping_t *map = modbus_mapping_new(BITS, BITS, HOLDING, INPUT);
+    if (map == NULL)
+        die("modbus_mapping_new");
+    fill(map, 230.125f, -123456789, -1234567890123456789);
+    if (argc == 3)
+        serve_line(argv[1], atoi(argv[2]), map);
     /* libmodbus reads port 0 as "the system chooses". */
     modbus_t *ctx = modbus_new_tcp("127.0.0.1", 0);
-    modbus_mapping_t *map = modbus_mapping_new(BITS, BITS, HOLDING, INPUT);
-    if (ctx == NULL || map == NULL)
-        die("modbus_new");
-    fill(map, 230.125f, -123456789, -1234567890123456789);
+    if (ctx == NULL)
+        die("modbus_new_tcp");
     int listener = modbus_tcp_listen(ctx, 8);
     if (listener < 0)
         die("modbus_tcp_listen");
@@ -81,10 +105,7 @@ int main(void)
     for (;;) {
         if (modbus_tcp_accept(ctx, &listener) < 0)
             die("modbus_tcp_accept");
-        int length;
-        while ((length = modbus_receive(ctx, request)) >= 0)
-            if (length > 0)
-                modbus_reply(ctx, request, length, map);
+        serve(ctx, map);
         modbus_close(ctx);
     }
 }

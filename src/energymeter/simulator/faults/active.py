@@ -48,6 +48,10 @@ class ActiveFault:
         most = self.fault.most_times
         return most is not None and self.hits >= most
 
+    def is_over(self, now: float) -> bool:
+        """Whether it happens no more."""
+        return self.is_used_up or (self.until is not None and now >= self.until)
+
     def draw(self, otherwise: float = 0.0) -> float:
         """See `Hit.draw`."""
         amount = self.fault.amount_or_usual

@@ -17,7 +17,7 @@ from energymeter.transports.options import duration_text
 __all__ = ["Amount", "Measure", "Ranges", "contains", "parse_duration", "parse_range", "range_text"]
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|min|h|d)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _RANGE: Final = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
 Ranges = tuple[tuple[int, int], ...]
@@ -89,7 +89,9 @@ def parse_duration(text: str) -> float:
     if match is None:
         msg = f"{text!r} is no duration, write 500ms, 20s, 5min, 1h or 2d"
         raise ConfigError(msg)
-    return float(match[1]) * _SECONDS[match[2]]
+    number, unit = float(match[1]), match[2]
+    # Dividing gives the number nearest to what is written, multiplying by 0.001 does not.
+    return number / 1000 if unit == "ms" else number * _SECONDS[unit]
 
 
 def parse_range(text: str, most: int) -> tuple[int, int]:

@@ -23,6 +23,7 @@ __all__ = ["FaultyWire", "Misbehaviour"]
 
 _BEFORE_ANSWER: Final = (Stage.GATE, Stage.REFUSAL)
 _NOTHING: Final[Sequence[Chunk]] = ()
+_new_chunk: Final = tuple.__new__  # Chunk(...) itself takes twice as long, once a message
 
 
 class Misbehaviour:
@@ -39,9 +40,11 @@ class Misbehaviour:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.wires: list[FaultyWire] = []
         """One for each `wire`, in order; a fault's `wire=1` is the first."""
+        self.has_none = True
+        """Whether no fault is on; where it is False the last one may have ended unnoticed."""
         self._active: dict[int, ActiveFault] = {}
         self._by_stage: dict[Stage, tuple[ActiveFault, ...]] = {}
-        self._ends_at: float | None = None
+        self._has_ends = False
         self._last_number = 0
         self._times_written: dict[str, int] = {}
 
@@ -65,16 +68,9 @@ class Misbehaviour:
         self.wires.append(wire)
         return wire
 
-    @property
-    def is_calm(self) -> bool:
-        """Whether no fault is on."""
-        if self._ends_at is not None and self.clock.monotonic() >= self._ends_at:
-            self._forget_ended()
-        return not self._active
-
     def faults(self) -> list[ActiveFault]:
         """Those that are on, in the order they came."""
-        self._forget_ended()
+        self.tidy()
         return list(self._active.values())
 
     def add(self, fault: Fault) -> ActiveFault:
@@ -104,7 +100,7 @@ class Misbehaviour:
         Raises:
             KeyError: There is none of this number.
         """
-        self._forget_ended()
+        self.tidy()
         active = self._active.pop(number)
         self._sort()
         return active
@@ -154,21 +150,17 @@ class Misbehaviour:
         return self._by_stage.get(stage, ())
 
     def tidy(self) -> None:
-        """Forget the faults that happened as often as they may."""
-        if any(active.is_used_up for active in self._active.values()):
-            self._active = {n: a for n, a in self._active.items() if not a.is_used_up}
+        """Forget the faults whose time is over, or that happened as often as they may."""
+        now = self.clock.monotonic() if self._has_ends else 0.0
+        over = [number for number, active in self._active.items() if active.is_over(now)]
+        for number in over:
+            del self._active[number]
+        if over:
             self._sort()
 
-    def _forget_ended(self) -> None:
-        if self._ends_at is None:
-            return
-        now = self.clock.monotonic()
-        self._active = {n: a for n, a in self._active.items() if a.until is None or now < a.until}
-        self._sort()
-
     def _sort(self) -> None:
-        ends = [active.until for active in self._active.values() if active.until is not None]
-        self._ends_at = min(ends, default=None)
+        self.has_none = not self._active
+        self._has_ends = any(active.until is not None for active in self._active.values())
         by_stage: dict[Stage, list[ActiveFault]] = {}
         for active in self._active.values():
             by_stage.setdefault(active.fault.kind.stage, []).append(active)
@@ -201,14 +193,17 @@ class FaultyWire:
         self._has_connections = Where.CONNECTED.fits(framing, way)
         self._encode = make_framer(framing, Side.CLIENT).encode
         self._memory = WireMemory()
+        self._is_free = True
+        """Whether an answer needs not wait for anything, as far as is known."""
         self._free_at = 0.0
         self._ends: deque[float] = deque()
 
     def admits(self, connections: int) -> bool:
         """See `Delivery.admits`."""
         misbehaviour = self._misbehaviour
-        if misbehaviour.is_calm or not self._has_connections:
+        if misbehaviour.has_none or not self._has_connections:
             return True
+        misbehaviour.tidy()
         faults = misbehaviour.hits(Stage.GATE)
         is_barred = any(active.bars(connections, self._number) for active in faults)
         misbehaviour.tidy()
@@ -216,22 +211,27 @@ class FaultyWire:
 
     def answer(self, request: Frame, framer: Framer, respond: Respond) -> Sequence[Chunk]:
         """See `Delivery.answer`."""
-        now = self._misbehaviour.clock.monotonic()
-        if self._misbehaviour.is_calm and not self._memory.held:
-            pdu = respond(request.unit, request.pdu)
-            if pdu is None:
+        misbehaviour = self._misbehaviour
+        # With nothing on and nobody waiting this is all there is to do, and it is to cost nothing.
+        if self._is_free and misbehaviour.has_none:
+            transaction, unit, pdu = request
+            answer = respond(unit, pdu)
+            if answer is None:
                 return _NOTHING
-            frame = framer.encode(request.transaction, request.unit, pdu)
-            self._memory.last_frame = frame
-            return self._sent([Piece(0.0, frame)], 0.0, now)
+            frame = self._memory.last_frame = framer.encode(transaction, unit, answer)
+            return (_new_chunk(Chunk, (0.0, frame)),)
+        now = misbehaviour.clock.monotonic()
+        misbehaviour.tidy()
         exchange = self._exchange(request, respond, now)
         if exchange.is_served:
             # So the connection's framer learns that the request is for somebody here. On a serial
             # line it would take the same write, asked again, for the answer of another unit.
             framer.encode(*request)
         self._run(exchange)
-        self._misbehaviour.tidy()
-        return self._sent(exchange.pieces, exchange.delay_s, now)
+        misbehaviour.tidy()
+        chunks = self._sent(exchange.pieces, exchange.delay_s, now)
+        self._is_free = self._free_at <= now and not self._memory.held
+        return chunks
 
     def _exchange(self, request: Frame, respond: Respond, now: float) -> Exchange:
         meter = self._only or self.meters.get(request.unit)

@@ -1,0 +1,92 @@
+"""TLS: is it spoken, do both sides trust each other, and is it TLS at all that is needed?"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import replace
+from typing import Final
+
+from energymeter.doctor.case import Case
+from energymeter.doctor.finding import Layer, Step, Verdict
+from energymeter.doctor.probe import Exchange
+from energymeter.doctor.surroundings import Door
+from energymeter.errors import LinkOpenError
+from energymeter.transports import TlsFiles, Way, Wire
+
+__all__ = ["explain_tls", "explain_tls_loss", "find_tls"]
+
+_LEAST_HANDSHAKE_S: Final = 0.5
+"""A handshake takes several turns and some reckoning, more than a read."""
+
+
+async def explain_tls(case: Case, error: LinkOpenError) -> Step | None:
+    """Why no TLS came about; None: it did not come that far."""
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Step(
+            Layer.TLS,
+            Verdict.CERTIFICATE_REFUSED,
+            error.message,
+            f"{error.message}; options stand in the URL, as in {case.place}?ca=ISSUER.pem",
+        )
+    is_shut = isinstance(cause, TimeoutError) and not await _is_open(case)
+    is_tls = isinstance(cause, (ssl.SSLError, ConnectionResetError, ConnectionAbortedError))
+    if is_shut or not (is_tls or isinstance(cause, TimeoutError)):
+        return None
+    case.tell("asking in the clear")
+    plain = replace(case.wire, way=Way.TCP, tls=None)
+    exchange = await case.ask(next(iter(case.questions())), wire=plain)
+    if exchange.is_answered or exchange.is_from_gateway:
+        return Step(
+            Layer.TLS,
+            Verdict.TLS_NOT_SPOKEN,
+            "no TLS is spoken there; it answers in the clear",
+            f"port {case.wire.port} speaks Modbus TCP in the clear, not TLS",
+            case.command(wire=plain),
+        )
+    return Step(Layer.TLS, Verdict.TLS_FAILED, error.message, error.message)
+
+
+def explain_tls_loss(case: Case, contact: Exchange) -> Step | None:
+    """A refusal that TLS 1.3 tells only when the first question is asked."""
+    if case.wire.way is not Way.TLS or not contact.is_lost or contact.heard:
+        return None
+    assert contact.error is not None  # noqa: S101 - it was lost
+    return Step(Layer.TLS, Verdict.TLS_FAILED, contact.error.message, contact.error.message)
+
+
+async def find_tls(case: Case) -> Step | None:
+    """Whether a port that does not answer in the clear speaks TLS."""
+    if case.wire.way is not Way.TCP:
+        return None
+    case.tell("trying TLS")
+    patience_s = max(case.timeout_s, _LEAST_HANDSHAKE_S)
+    wire = replace(case.wire, way=Way.TLS, tls=TlsFiles())
+    anybody = replace(wire, tls=TlsFiles(verify=False), connect_timeout_s=patience_s)
+    if not await _shakes_hands(case, anybody):
+        return None
+    return Step(
+        Layer.TLS,
+        Verdict.TLS_NEEDED,
+        "not a word in the clear, but it speaks TLS",
+        f"port {case.wire.port} wants TLS; the issuer's certificate goes into the URL as "
+        f"?ca=FILE, ours, if it wants one, as cert=FILE and key=FILE",
+        case.command(wire=wire),
+    )
+
+
+async def _shakes_hands(case: Case, wire: Wire) -> bool:
+    try:
+        await case.open(wire)
+    except LinkOpenError as error:
+        cause = error.__cause__
+        # An alert is TLS too: it wants a certificate of us, or another version.
+        return isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or "").upper()
+    finally:
+        await case.hang_up()
+    return True
+
+
+async def _is_open(case: Case) -> bool:
+    host, port = case.wire.host or "", case.wire.port or 0
+    return await case.surroundings.try_door(host, port, case.timeout_s) is Door.OPEN
