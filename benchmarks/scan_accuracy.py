@@ -31,7 +31,7 @@ from benchmarks.doubles import DirectUnit, StillMeter
 from energymeter.discovery import HostReport, ProfileTree, identify, scan_host
 from energymeter.profiles import Point, Profile, ProfileLibrary
 from energymeter.server import ModbusServer, UnitRouter
-from energymeter.transports import TcpEndpoint
+from energymeter.transports import parse_wire
 from energymeter.values import quantity_of
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -93,7 +93,7 @@ async def bus(profiles: Sequence[Profile], tree: ProfileTree, seed: int) -> list
     server = ModbusServer(router, port=0)
     await server.start()
     try:
-        endpoint = TcpEndpoint("127.0.0.1", server.port)
+        endpoint = parse_wire(f"127.0.0.1:{server.port}")
         report = await scan_host(endpoint, range(1, len(profiles) + 8), tree, timeout_s=2.0)
     finally:
         await server.close()

@@ -24,7 +24,21 @@ from energymeter._version import __version__
 
 Capture = pytest.CaptureFixture[str]
 
-COMMANDS = ("read", "poll", "simulate", "demo", "profile", "plan", "scan", "find", "frame")
+COMMANDS = (
+    "read",
+    "poll",
+    "simulate",
+    "demo",
+    "profile",
+    "plan",
+    "doctor",
+    "scan",
+    "find",
+    "dump",
+    "diff",
+    "replay",
+    "frame",
+)
 
 
 def test_help_lists_all_commands_and_each_has_help(capsys: Capture) -> None:

@@ -56,12 +56,12 @@ def test_a_recording_is_a_meter_with_the_values_that_were_read(
 def test_what_was_not_recorded_so_is_told(recorded: Path, capsys: Capture) -> None:
     with replaying(str(recorded), "--speed", "0") as program:
         where = f"127.0.0.1:{program.port}"
-        outcome = call(capsys, "dump", where, "--range", "10-13", "--table", "input")
+        outcome = call(capsys, "dump", where, "--range", "10-13", "--table", "holding")
         assert outcome.code == 0
         end = program.end(signal.SIGINT)
 
-    assert outcome.out.count("\ninput") == 4
-    assert "read input registers 10 to 13: never read so, put together" in end.err
+    assert outcome.out.count("\nholding") == 4
+    assert "read holding registers 10 to 13: never read so, put together" in end.err
     assert ", 1 put together" in end.err
 
 

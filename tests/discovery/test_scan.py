@@ -15,7 +15,7 @@ from energymeter.discovery import HostReport, ProfileTree, scan_host, scan_hosts
 from energymeter.errors import UnknownHostError
 from energymeter.profiles import ProfileLibrary
 from energymeter.server import Handler, ModbusServer, UnitRouter
-from energymeter.transports import TcpEndpoint
+from energymeter.transports import parse_wire
 
 LIBRARY = ProfileLibrary([])
 TREE = ProfileTree([LIBRARY.load(name) for name in ("sdm630", "pm8000", "electric", "em340")])
@@ -48,7 +48,7 @@ async def scanned(handler: Handler, units: range, timeout_s: float = 2.0) -> Hos
     server = ModbusServer(handler, port=0)
     await server.start()
     try:
-        endpoint = TcpEndpoint("127.0.0.1", server.port)
+        endpoint = parse_wire(f"127.0.0.1:{server.port}")
         return await scan_host(endpoint, units, TREE, timeout_s=timeout_s)
     finally:
         await server.close()
@@ -80,7 +80,7 @@ def test_hosts_of_a_network_are_tried_side_by_side() -> None:
         server = ModbusServer(meter.tables, port=0)
         await server.start()
         try:
-            hosts = [TcpEndpoint(f"127.0.0.{n}", server.port) for n in range(1, 5)]
+            hosts = [parse_wire(f"127.0.0.{n}:{server.port}") for n in range(1, 5)]
             return await scan_hosts(hosts, [1], TREE, timeout_s=1.0)
         finally:
             await server.close()
@@ -94,7 +94,7 @@ def test_hosts_of_a_network_are_tried_side_by_side() -> None:
 
 def test_a_host_that_is_not_known_is_an_error() -> None:
     with pytest.raises(UnknownHostError):
-        asyncio.run(scan_hosts([TcpEndpoint("no-such-host.invalid")], [1], TREE, timeout_s=1.0))
+        asyncio.run(scan_hosts([parse_wire("no-such-host.invalid")], [1], TREE, timeout_s=1.0))
 
 
 def test_the_room_knows_no_simulator() -> None:

@@ -13,16 +13,16 @@ from energymeter.eventloop import run
 from energymeter.profiles import ProfileLibrary
 from energymeter.reader import MeterReader, ReadReport
 from energymeter.simulator import SimulatedFleet
-from energymeter.transports import TcpEndpoint
+from energymeter.transports import parse_wire
 
 
 async def read_both_ways(name: str) -> tuple[ReadReport, ReadReport]:
     """What a simulated meter says, by its own description and by its shipped profile."""
     shipped = ProfileLibrary([]).load(name)
     async with SimulatedFleet(shipped, port=0, seed=3, clock=ManualClock()) as fleet:
-        endpoint = TcpEndpoint("127.0.0.1", fleet.ports[0])
+        endpoint = parse_wire(f"127.0.0.1:{fleet.ports[0]}")
         described = await ask_profile(endpoint, 1, 1.0)
-        async with Link(endpoint) as link:
+        async with Link.to(endpoint) as link:
             own = await MeterReader(link.unit(1), described).read()
             other = await MeterReader(link.unit(1), shipped).read()
             return own, other
@@ -44,7 +44,7 @@ def test_a_meter_without_a_marker_is_no_sunspec_device() -> None:
     async def ask() -> None:
         profile = ProfileLibrary([]).load("electric")
         async with SimulatedFleet(profile, port=0, clock=ManualClock()) as fleet:
-            await ask_profile(TcpEndpoint("127.0.0.1", fleet.ports[0]), 1, 1.0)
+            await ask_profile(parse_wire(f"127.0.0.1:{fleet.ports[0]}"), 1, 1.0)
 
     with pytest.raises(ConfigError, match="no SunSpec device"):
         run(ask())

@@ -20,7 +20,7 @@ from energymeter.errors import ConfigError
     ],
 )
 def test_hosts_and_networks(text: str, hosts: list[str]) -> None:
-    assert [str(endpoint) for endpoint in parse_hosts(text, 502)] == hosts
+    assert [str(wire.endpoint()) for wire in parse_hosts(text, 502)] == hosts
 
 
 @pytest.mark.parametrize(

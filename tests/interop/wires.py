@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from pymodbus import FramerType
 from pymodbus.client import (
@@ -33,6 +33,7 @@ from tests.transports.pki import Pki
 from energymeter.blocking import LoopThread
 from energymeter.codec.framing import Framing
 from energymeter.server import Handler, ModbusServer
+from energymeter.server.server import ServerOptions
 from energymeter.testing import PtyBus
 from energymeter.transports import TlsFiles, Way, Wire, parse_wire
 
@@ -80,12 +81,14 @@ def joined(scheme: str, pki: Pki) -> Iterator[tuple[Wire, Wire]]:
 
 
 @contextmanager
-def served(scheme: str, handler: Handler, pki: Pki) -> Iterator[Wire]:
+def served(
+    scheme: str, handler: Handler, pki: Pki, **options: Unpack[ServerOptions]
+) -> Iterator[Wire]:
     """Our server on a wire, in a thread of its own; gives the client's end."""
     with joined(scheme, pki) as (near, far), ExitStack() as stack:
         thread = LoopThread()
         stack.callback(thread.close)
-        server = ModbusServer.at(far, handler)
+        server = ModbusServer.at(far, handler, **options)
         thread.run(server.start())
         stack.callback(lambda: thread.run(server.close()))
         yield near if near.port is None else replace(near, port=server.port)

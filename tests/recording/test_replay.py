@@ -81,6 +81,14 @@ def test_speed_shortens_latency(speed: float, delay_s: float) -> None:
     assert chunk.delay_s == delay_s
 
 
+def test_a_serial_line_has_its_silence_however_fast_it_goes() -> None:
+    replay = replay_of(*exchange(0, ask(0), answer(1), latency_s=0.5), speed=0.0)
+    delivery = ReplayDelivery(replay, Framing.RTU, silence_s=0.004)
+    framer = make_framer(Framing.RTU, Side.SERVER)
+    (chunk,) = delivery.answer(Frame(0, 1, ask(0)), framer, lambda *_: None)
+    assert chunk.delay_s == 0.004
+
+
 def test_another_client_has_its_own_transactions() -> None:
     late = frame(answer(1), transaction=4)
     data = frame(answer(2), transaction=5)

@@ -424,6 +424,14 @@ def test_a_counter_reset_happens_at_once_to_those_it_is_for() -> None:
     assert bench.misbehaviour.faults() == []
 
 
+def test_a_meter_that_answers_every_unit_is_meant_by_any() -> None:
+    bench = WireBench()
+    (meter,) = (bench.meters[1],)
+    bench.misbehaviour.wire({1: meter}, answers_all=True)
+    bench.add("counter_reset,unit=9,wire=2")
+    assert meter.resets == 1
+
+
 def test_a_counter_reset_by_chance_is_the_asked_meters() -> None:
     bench = WireBench("counter_reset:0.5")
     while bench.misbehaviour.faults():

@@ -224,6 +224,16 @@ def test_the_speed_can_be_changed() -> None:
     run(scenario())
 
 
+def test_a_page_of_another_site_cannot_control_it() -> None:
+    async def scenario() -> None:
+        async with bench() as bed:
+            for origin, code in (("http://example.com", 403), (str(bed.server), 200)):
+                answer = await bed.http.post("/meters/1/reset", headers={"Origin": origin})
+                assert answer.status_code == code
+
+    run(scenario())
+
+
 def test_the_description_is_true() -> None:
     async def scenario() -> None:
         async with bench() as bed:

@@ -31,6 +31,8 @@ from energymeter.simulator import (
     SimulatedSite,
     parse_fault,
 )
+from energymeter.simulator.faults import KINDS
+from energymeter.simulator.faults.amount import Measure
 from energymeter.transports import SerialEndpoint, TcpEndpoint, UdpEndpoint, parse_wire
 
 LIBRARY = ProfileLibrary(())
@@ -384,6 +386,41 @@ def test_in_a_row_of_ports_each_is_a_wire() -> None:
     counters = [meter.values["active_energy_import_total"] for meter in fleet.meters]
     assert [counter == 0 for counter in counters] == [False, False, True]
     assert list(fleet.numbered) == [1, 2, 3]
+
+
+SOON = "=1ms"
+AMOUNTS = {"holes": "=10", "max_read": "=5", "reindexed": "=5", "reboot": SOON}
+CELLS = [
+    (listen, name + AMOUNTS.get(name, SOON if kind.measure is Measure.DURATION else ""))
+    for listen in (TCP, RTU_TCP, UDP)
+    for name, kind in KINDS.items()
+    if kind.where.fits(parse_wire(listen).framing, parse_wire(listen).way) and name != "glued"
+]
+"""Every fault on every kind of wire on which it can happen; what is held back is for later."""
+
+
+@pytest.mark.parametrize(("listen", "fault"), CELLS)
+def test_a_fault_passes_and_the_next_client_is_served(listen: str, fault: str) -> None:
+    envelope: Any = rtu if listen == RTU_TCP else mbap
+    way: Any = UdpEndpoint if listen == UDP else TcpEndpoint
+    misbehaviour = Misbehaviour(1)
+    manners = Manners(misbehaviour=misbehaviour)
+    fleet = SimulatedFleet(electric(), seed=7, speed=1e-9, listen=[listen], manners=manners)
+
+    async def scenario() -> None:
+        async with fleet:
+            misbehaviour.add(parse_fault(fault))
+            client = await Client.to(way(HOST, fleet.ports[0]))
+            client.send(envelope(1, read(0, 8)))
+            await asyncio.sleep(0.005)
+            misbehaviour.clear()
+            await client.leave()
+            again = await Client.to(way(HOST, fleet.ports[0]))
+            honest = fleet.meters[0].tables.answer(1, read(0, 8))
+            await again.ask(envelope(1, read(0, 8)), envelope(1, honest))
+            await again.leave()
+
+    run(scenario())
 
 
 # Time on the line

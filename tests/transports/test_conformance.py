@@ -75,10 +75,21 @@ async def cancelled(moment: float, main: Coroutine[Any, Any, object]) -> bool:
 def leaves_nothing_open(action: Callable[[], object]) -> None:
     if not OPEN_FILES.exists():
         pytest.skip("needs /proc to count open files")
-    before = len(list(OPEN_FILES.iterdir()))
+    before = open_ways()
     action()
     gc.collect()
-    assert len(list(OPEN_FILES.iterdir())) <= before
+    assert open_ways() <= before
+
+
+def open_ways() -> int:
+    """Sockets and ptys of this process; loops and pools keep files of other kinds."""
+    count = 0
+    for entry in OPEN_FILES.iterdir():
+        try:
+            count += str(entry.readlink()).startswith(("socket:", "/dev/pt"))
+        except OSError:  # the descriptor of the folder itself
+            continue
+    return count
 
 
 # Bytes

@@ -21,12 +21,16 @@ __all__ = ["cli", "main"]
 _COMMANDS: Final[dict[str, str]] = {
     "read": "Read a meter once, or keep a table renewed.",
     "poll": "Read a meter on a fixed beat and print the values.",
-    "simulate": "Be a meter: answer on Modbus TCP with values that move.",
+    "simulate": "Be a meter, or many, on any wire, with values that move.",
     "demo": "Simulate a meter of each kind, poll them and show it live.",
     "profile": "List, show, check, make and convert meter profiles.",
     "plan": "Show the cheapest requests that read a meter, and their cost.",
+    "doctor": "Find out why a meter does not answer, or answers nonsense.",
     "scan": "List the units that answer, and what they are.",
     "find": "Find out how a meter's map is to be read.",
+    "dump": "Read a whole map of registers, politely.",
+    "diff": "Compare two dumps or two recordings.",
+    "replay": "Be the meter that was recorded.",
     "frame": "Explain a Modbus frame in words.",
 }
 """Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""

@@ -127,9 +127,9 @@ async def _serve(replay: Replay, file: Path, wires: list[Wire]) -> int:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         for wire in wires:
-            server = ModbusServer.at(
-                wire, ReplayHandler(replay), delivery=ReplayDelivery(replay, wire.framing)
-            )
+            silence_s = 0.0 if wire.path is None else wire.pacing.silence_s
+            delivery = ReplayDelivery(replay, wire.framing, silence_s=silence_s)
+            server = ModbusServer.at(wire, ReplayHandler(replay), delivery=delivery)
             await stack.enter_async_context(server)
             click.echo(f"replaying {file} on {server}")
         click.echo("Ctrl-C ends")

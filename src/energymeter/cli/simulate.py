@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import secrets
 import signal
 from contextlib import AsyncExitStack
@@ -43,8 +44,8 @@ def _list_faults(ctx: click.Context, _param: click.Parameter, value: bool) -> No
     if value:
         for kind in KINDS.values():
             amount = kind.measure.value
-            if amount and kind.usual is not None:
-                amount += f"; {kind.measure.render(kind.usual)} unless given"
+            if kind.usual_text:
+                amount += f"; {kind.usual_text} unless given"
             click.echo(f"{kind.name}\n    {kind.line}")
             if amount:
                 click.echo(f"    {kind.name}=... {amount}")
@@ -344,6 +345,15 @@ async def _start_rest(stack: AsyncExitStack, control: SimulatorControl, where: s
         host, port = parse_host_port(f"{host}:{where}" if where.isdigit() else where, 0)
     rest = await stack.enter_async_context(RestServer(control, host=host, port=port))
     _say(f"REST on {rest}, described on {rest}/docs")
+    if not _is_loopback(host):
+        _say("REST has no password: whoever reaches that address controls this simulator")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _say(text: str) -> None:

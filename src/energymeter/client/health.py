@@ -36,9 +36,11 @@ _SHORTEST_TIMEOUT_S: Final = 0.2
 _LATENCY_DECAY: Final = 0.01
 """How much of the distance to a faster answer the slowest one sinks, an answer."""
 
+_LATENCY_WEIGHT: Final = 0.1
+"""What an answer counts in the mean latency."""
+
 _FULL_PATIENCE_EVERY: Final = 4
 """Of the attempts at a silent unit each fourth waits as long as the user wants, not a part."""
-
 
 _UNIT_BACKOFF: Final = Backoff(first_s=1.0, longest_s=60.0)
 
@@ -48,16 +50,21 @@ class UnitHealth:
     """What is known of one unit. Times are of the link's monotonic clock, seconds."""
 
     requests: int = 0
+    """Questions sent, those asked only to tell answers apart among them."""
+
     answers: int = 0
     """Good ones and refusals."""
 
     refusals: int = 0
     timeouts: int = 0
     faults: int = 0
-    """Answers that were no answer: broken, or to another question."""
+    """Questions that were answered wrongly, or cut off by a loss of the connection."""
+
+    latency_s: float = 0.0
+    """How long it thinks on average, without the time on a serial line; 0.0: no answer yet."""
 
     slowest_s: float = 0.0
-    """The slowest answer of late; 0.0: none yet."""
+    """The slowest answer of late, likewise."""
 
     last_answer_at: float | None = None
     silent_since: float | None = None
@@ -65,6 +72,10 @@ class UnitHealth:
 
     timeouts_in_row: int = 0
     retry_at: float = 0.0
+    """A silent unit is left alone until then."""
+
+    paid_until: float = 0.0
+    """The part of the time that the silent may cost is used up by this one until then."""
 
     @property
     def is_silent(self) -> bool:
@@ -73,6 +84,10 @@ class UnitHealth:
 
     def answered(self, now: float, latency_s: float) -> None:
         """An answer came, whatever it said."""
+        if self.answers:
+            self.latency_s += (latency_s - self.latency_s) * _LATENCY_WEIGHT
+        else:
+            self.latency_s = latency_s
         self.answers += 1
         self.last_answer_at = now
         slowest_s = self.slowest_s
@@ -83,28 +98,37 @@ class UnitHealth:
         if self.timeouts_in_row:
             self.timeouts_in_row = 0
             self.silent_since = None
-            self.retry_at = 0.0
+            self.retry_at = self.paid_until = 0.0
 
 
 class LinkHealth:
     """The units of one link.
 
     Args:
+        since: The moment from which on it is watched.
         backoff: How long a silent unit is left alone.
         chance: Gives numbers from 0.0 to 1.0, for the jitter.
     """
 
     def __init__(
         self,
+        since: float = 0.0,
+        *,
         backoff: Backoff = _UNIT_BACKOFF,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.units: dict[int, UnitHealth] = {}
         """By number; a unit is here once it was asked."""
+        self.busy_s = 0.0
+        """Time that questions were under way so far, seconds, with the silence a serial line needs
+        before each; several at once count each."""
+        self._since = since
         self._backoff = backoff
         self._chance = chance
-        self._silent_free_at = 0.0
-        """When the silent units may cost time again."""
+
+    def utilisation(self, now: float) -> float:
+        """The part of the time so far that the link was busy; 1.0: always, with one in flight."""
+        return self.busy_s / (now - self._since) if now > self._since else 0.0
 
     def of(self, unit: int) -> UnitHealth:
         """What is known of a unit."""
@@ -135,17 +159,16 @@ class LinkHealth:
         The longest the user wants, unless others wait behind it: then a few times what a
         unit needed of late; of a silent unit, what its neighbours need, and sometimes all.
         """
-        if len(self.units) < 2 or not self.has_neighbour(health, now):
-            return longest_s
-        if health.timeouts_in_row == 0:
+        if health.timeouts_in_row == 0 and health.answers:
             known_s = health.slowest_s
         elif health.is_silent and health.timeouts_in_row % _FULL_PATIENCE_EVERY:
             known_s = max(unit.slowest_s for unit in self.units.values())
         else:
             return longest_s
-        if not known_s:
+        learned_s = max(_SHORTEST_TIMEOUT_S, _LATENCY_FACTOR * known_s)
+        if learned_s >= longest_s or not self.has_neighbour(health, now):
             return longest_s
-        return min(longest_s, max(_SHORTEST_TIMEOUT_S, _LATENCY_FACTOR * known_s))
+        return learned_s
 
     def timed_out(self, health: UnitHealth, now: float, cost_s: float) -> None:
         """A question was given up after so long."""
@@ -156,10 +179,8 @@ class LinkHealth:
         if not (health.is_silent and self.has_neighbour(health, now)):
             return
         pause_s = self._backoff.pause_s(health.timeouts_in_row, self._chance())
-        slot_s = cost_s / SILENT_SHARE
-        # Each silent unit gets the next free slot, so none is passed over for another; there
-        # are never more slots taken than there are silent units.
-        silent = sum(unit.is_silent for unit in self.units.values())
-        taken_until = min(self._silent_free_at, now + slot_s * (silent - 1))
-        self._silent_free_at = max(taken_until, now) + slot_s
-        health.retry_at = max(now + pause_s, self._silent_free_at)
+        # Each silent unit pays behind the others, so none is passed over for another; one that
+        # answers again owes nothing any more.
+        paid_until = max(unit.paid_until for unit in self.units.values() if unit.is_silent)
+        health.paid_until = max(paid_until, now) + cost_s / SILENT_SHARE
+        health.retry_at = max(now + pause_s, health.paid_until)

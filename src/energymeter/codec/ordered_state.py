@@ -1,19 +1,22 @@
 """Which answer belongs to which question where the wire does not say: by unit, shape and order.
 
-Serial frames carry no transaction. What can be relied on: a unit answers its questions one after
-the other, in the order in which they were asked, or not at all. So questions that were given up
-are remembered, and an answer belongs to the oldest question it fits. It is handed out only when
-that is the question of the moment; the answers of older ones are late, dropped and counted.
+Serial frames carry no transaction. What is relied on: a unit answers its questions one after
+the other, in the order in which they were asked, or not at all; and what it says again, it says
+before anything else. So questions that were given up are remembered, and an answer belongs to the
+oldest question of its unit that it fits. It is handed out only when that is the question of the
+moment; the answers of older ones are late, dropped and counted.
 
-Two questions of one unit whose answers have the same shape cannot be told apart. Before such a
-second one is asked, `fence` gives a small question of another shape: once that is answered, the
-unit has passed everything that was asked before.
-No socket, no clock, no log.
+Two questions whose answers have the same shape cannot be told apart. Before such a second one is
+asked, `fence` gives a small question of another shape: once that is answered, the unit has passed
+all that was asked before. An answer that is, byte for byte, what the unit said last to another
+question may be that once more: it comes out as a `DoubtfulAnswerError`, and behind a fence the same
+question will be answered beyond doubt.
+No socket, no clock, no log: moments are told to it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
 from typing import Final, Generic, TypeVar
 
 from energymeter.codec.client_state import judge
@@ -21,49 +24,153 @@ from energymeter.codec.codes import Function
 from energymeter.codec.decode import is_exception, reply_mismatch
 from energymeter.codec.framing import Framer
 from energymeter.codec.messages import ReadRequest, Request
-from energymeter.errors import MeterError
+from energymeter.errors import MeterError, MismatchError
 
-__all__ = ["OrderedState"]
+__all__ = ["DoubtfulAnswerError", "OrderedState"]
 
 Token = TypeVar("Token")
 
-_FENCE_COUNTS: Final = {True: (1, 9, 17), False: (2, 4, 1)}
-"""Counts whose answers differ in size: of bits, and of registers (even ones are never refused)."""
+_FENCE_FUNCTIONS: Final = (3, 4, 1, 2)
+"""What a fence may ask for, the likeliest to be answered first. A refusal will do as well."""
+
+_FENCE_SIZES: Final = range(1, 17)
+"""A fence asks for so many pairs of registers (odd counts some meters refuse), or bytes of bits."""
+
+_CALM_ANSWERS: Final = 100
+"""A unit that said what it was not asked is believed as before after so many answers."""
+
+
+class DoubtfulAnswerError(MismatchError):
+    """It may be the answer before, said once more; ask again behind a fence."""
 
 
 class _Question(Generic[Token]):
     """One question of a unit, on its way or given up."""
 
-    __slots__ = ("is_fence", "misfit", "request", "token", "transaction", "unit")
+    __slots__ = (
+        "expires",
+        "is_doubtful",
+        "is_fence",
+        "misfit",
+        "request",
+        "token",
+        "transaction",
+    )
 
     def __init__(
-        self, transaction: int, unit: int, request: Request, token: Token, *, is_fence: bool
+        self, transaction: int, request: Request, token: Token, *, is_fence: bool, expires: float
     ) -> None:
         self.transaction = transaction
-        self.unit = unit
         self.request = request
         self.is_fence = is_fence
+        self.expires = expires
         self.token: Token | None = token
         """None once nobody waits for the answer any more."""
         self.misfit = ""
         """What is wrong with an answer that came meanwhile and fits no question."""
+        self.is_doubtful = False
+        """Whether what came may have been the answer before, once more."""
+
+
+class _Past(Generic[Token]):
+    """What one unit was asked, and what it said last."""
+
+    __slots__ = ("answers", "asked", "heard", "heard_on")
+
+    def __init__(self) -> None:
+        self.asked: list[_Question[Token]] = []
+        """Oldest first; all but perhaps the newest were given up."""
+        self.heard = b""
+        """Its last answer; empty: none yet."""
+        self.heard_on = b""
+        """The request that was an answer to; empty: not known for sure."""
+        self.answers = _CALM_ANSWERS
+        """How many good ones since it last said what it was not asked."""
+
+    def fence(self, request: Request) -> ReadRequest | None:
+        """See `OrderedState.fence`."""
+        tried = [old.request.function for old in self.asked if old.is_fence]
+        is_unsafe = self._may_get_another_answer(request)
+        if not is_unsafe and request.function not in tried:
+            return None
+        fence = self._make_fence(request, tried)
+        if fence is None and is_unsafe:
+            # All kinds were given up: the first is asked anew, in place of that one.
+            self.asked.remove(next(old for old in self.asked if old.is_fence))
+            fence = self._make_fence(request, tried[1:])
+        # Where there is none, only a refusal can be another's, and that is not handed out.
+        return fence
+
+    def take(self, pdu: bytes) -> _Question[Token] | None:
+        """Take an answer in; returns the question it settles, None: nobody waits for it.
+
+        The oldest question it fits is forgotten, with all before it.
+        """
+        asked = self.asked
+        place = next((place for place, old in enumerate(asked) if _fits(old.request, pdu)), None)
+        last, last_on = self.heard, self.heard_on
+        self.heard, self.heard_on = pdu, b""
+        if place is None:
+            self.answers = 0
+            if asked:
+                # It is not made an error of the question under way, whose own answer may still
+                # come and would then be taken for that of the next one.
+                asked[-1].misfit = reply_mismatch(asked[-1].request, pdu) or ""
+            return None
+        question, newest = asked[place], asked[-1]
+        del asked[: place + 1]
+        if question is not newest:
+            # A refusal may be that of the older question or of the fence. Either way the unit
+            # has passed the older one, which is what a fence is for; it may be answered late.
+            return newest if newest.is_fence and _fits(newest.request, pdu) else None
+        request = question.request
+        self.heard_on = request.pdu
+        self.answers += 1
+        if pdu == last and request.pdu != last_on and _is_read(request) and not question.is_fence:
+            question.is_doubtful = True
+            asked.append(question)
+        return question
+
+    def _may_get_another_answer(self, request: Request) -> bool:
+        if any(_are_alike(old.request, request) for old in self.asked):
+            return True
+        # A read that gets the last answer once more is noticed; a write cannot be asked again.
+        is_believed = _is_read(request) and self.answers >= _CALM_ANSWERS
+        return not is_believed and _fits(request, self.heard)
+
+    def _make_fence(self, request: Request, tried: list[int]) -> ReadRequest | None:
+        own = (request.function,) if isinstance(request, ReadRequest) else ()
+        address = request.address if isinstance(request, ReadRequest) else 0
+        fences = [
+            _fence(function, address, size)
+            for function in (*own, *_FENCE_FUNCTIONS)
+            if function not in tried
+            for size in _FENCE_SIZES
+        ]
+        asked = [request, *(old.request for old in self.asked)]
+        for fence in fences:
+            if not _fits(fence, self.heard) and not any(_are_alike(fence, old) for old in asked):
+                return fence
+        return fences[-1] if fences else None
 
 
 class OrderedState(Generic[Token]):
     """Questions under way on a line without transactions, and those it may still answer late.
 
+    One question is under way at a time.
+
     Args:
         framer: Cuts the incoming bytes of this connection.
     """
 
-    __slots__ = ("_asked", "_current", "foreign_answers", "framer", "last_transaction")
+    __slots__ = ("_current", "_pasts", "foreign_answers", "framer", "last_transaction")
 
     def __init__(self, framer: Framer) -> None:
         self.framer = framer
         self.foreign_answers = 0
         """Answers dropped because nobody waits for them (any more)."""
         self.last_transaction = 0
-        self._asked: defaultdict[int, list[_Question[Token]]] = defaultdict(list)
+        self._pasts: dict[int, _Past[Token]] = {}
         self._current: dict[int, _Question[Token]] = {}
 
     @property
@@ -79,35 +186,57 @@ class OrderedState(Generic[Token]):
         state: OrderedState[Token] = OrderedState(framer)
         state.last_transaction = self.last_transaction
         state.foreign_answers = self.foreign_answers
-        state._asked = self._asked
+        state._pasts = self._pasts
         return state
 
-    def fence(self, unit: int, request: Request) -> ReadRequest | None:
-        """What to ask first, so that no late answer can pass for the answer to `request`.
+    def outstanding(self, unit: int) -> int:
+        """Questions this unit may still answer, late or in time."""
+        past = self._pasts.get(unit)
+        return 0 if past is None else len(past.asked)
 
-        None: nothing, it can be asked at once.
+    def is_clear(self, unit: int, request: Request) -> bool:
+        """Whether it is seen at a glance that `request` needs no fence."""
+        past = self._pasts.get(unit)
+        return past is None or (
+            not past.asked and _is_read(request) and past.answers >= _CALM_ANSWERS
+        )
+
+    def fence(self, unit: int, request: Request, now: float = 0.0) -> ReadRequest | None:
+        """What to ask first, so that no other answer can pass for the answer to `request`.
+
+        None: nothing, it can be asked at once. Ask again after each fence, until it is None.
+
+        Args:
+            unit: Who will be asked.
+            request: What will be asked.
+            now: The moment; questions that have expired are forgotten.
         """
-        asked = self._asked.get(unit)
-        if not asked or request.function > Function.READ_INPUT_REGISTERS:
-            return None  # the answers to writes repeat what was written
-        sizes = {old.request.answer_bytes for old in asked if _same_function(old, request)}
-        if request.answer_bytes not in sizes:
+        past = self._pasts.get(unit)
+        if past is None:
             return None
-        assert isinstance(request, ReadRequest)  # noqa: S101 - functions 1 to 4 are reads
-        counts = _FENCE_COUNTS[request.function <= Function.READ_DISCRETE_INPUTS]
-        fences = [ReadRequest(request.function, _room(request.address, n), n) for n in counts]
-        # Fences given up before may be answered late too, but what they say is never used.
-        return next(one for one in fences if one.answer_bytes != request.answer_bytes)
+        past.asked = [old for old in past.asked if old.expires > now]
+        return past.fence(request)
 
     def ask(
-        self, unit: int, request: Request, token: Token, *, is_fence: bool = False
+        self,
+        unit: int,
+        request: Request,
+        token: Token,
+        *,
+        is_fence: bool = False,
+        expires: float = math.inf,
     ) -> tuple[int, bytes]:
-        """Register a question; returns its transaction and the bytes to send."""
+        """Register a question; returns its transaction and the bytes to send.
+
+        From `expires` on no answer to it is reckoned with any more.
+        """
         transaction = self.last_transaction = (self.last_transaction + 1) & 0xFFFF
-        question = _Question(transaction, unit, request, token, is_fence=is_fence)
-        self._asked[unit].append(question)
+        past = self._pasts.get(unit)
+        if past is None:
+            past = self._pasts[unit] = _Past()
+        question = _Question(transaction, request, token, is_fence=is_fence, expires=expires)
+        past.asked.append(question)
         self._current[transaction] = question
-        self.framer.silence()  # what is left of an answer will not become one any more
         self.framer.expect(unit, request.function)
         return transaction, self.framer.encode(transaction, unit, request.pdu)
 
@@ -148,42 +277,33 @@ class OrderedState(Generic[Token]):
     def _settle(self, answers: list[tuple[int, bytes]]) -> list[tuple[Token, bytes | MeterError]]:
         settled: list[tuple[Token, bytes | MeterError]] = []
         for unit, pdu in answers:
-            question = self._question_of(unit, pdu)
+            past = self._pasts.get(unit)
+            question = None if past is None else past.take(pdu)
             if question is None or question.token is None:
                 self.foreign_answers += 1
                 continue
-            del self._current[question.transaction]
-            settled.append((question.token, judge(unit, pdu, question.unit, question.request)))
-            question.token = None
+            if question.is_doubtful:
+                msg = "the answer is the one before once more, it may have been said twice"
+                settled.append((question.token, DoubtfulAnswerError(msg, data=pdu, unit=unit)))
+            else:
+                settled.append((question.token, judge(unit, pdu, unit, question.request)))
+            self.forget(question.transaction)
         return settled
-
-    def _question_of(self, unit: int, pdu: bytes) -> _Question[Token] | None:
-        """The question this settles; the oldest it fits is forgotten, with all before it."""
-        asked = self._asked.get(unit)
-        if not asked:
-            return None
-        newest = asked[-1]
-        oldest = next((place for place, old in enumerate(asked) if _fits(old.request, pdu)), None)
-        if oldest is None:
-            # It is not made an error of the question under way, whose own answer may still come
-            # and would then be taken for that of the next one.
-            newest.misfit = reply_mismatch(newest.request, pdu) or ""
-            return None
-        question = asked[oldest]
-        del asked[: oldest + 1]
-        # An older fence may have been the one that was answered now. The unit has passed that
-        # one, which is all that a fence is for; the newest stays to be answered late.
-        return newest if newest.is_fence else question
 
 
 def _fits(request: Request, pdu: bytes) -> bool:
     return is_exception(request, pdu) or reply_mismatch(request, pdu) is None
 
 
-def _same_function(question: _Question[Token], request: Request) -> bool:
-    return question.request.function == request.function
+def _are_alike(one: Request, other: Request) -> bool:
+    """Whether a good answer to the one can be a good answer to the other."""
+    return one.function == other.function and one.answer_bytes == other.answer_bytes
 
 
-def _room(address: int, count: int) -> int:
-    """An address from which so many items can be read, near the one given."""
-    return min(address, 0x10000 - count)
+def _is_read(request: Request) -> bool:
+    return request.function <= Function.READ_INPUT_REGISTERS
+
+
+def _fence(function: int, address: int, size: int) -> ReadRequest:
+    count = 8 * size if function <= Function.READ_DISCRETE_INPUTS else 2 * size
+    return ReadRequest(function, min(address, 0x10000 - count), count)

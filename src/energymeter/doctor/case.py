@@ -186,7 +186,7 @@ class Case:
         ]
         return dict.fromkeys(asked)
 
-    def command(
+    def command(  # noqa: PLR0913 - keyword-only, each a word of the line
         self,
         *,
         wire: Wire | None = None,
@@ -194,6 +194,7 @@ class Case:
         meter: Sequence[str] | None = None,
         timeout_s: float | None = None,
         extra: Sequence[str] = (),
+        verb: str | None = None,
     ) -> str:
         """A command line that reads the meter, or examines it further if it has no profile.
 
@@ -203,6 +204,7 @@ class Case:
             meter: How to name the profile; None: as the user did.
             timeout_s: How long to wait for an answer; None: as the user does.
             extra: Further words.
+            verb: The command; None: `read`, or `doctor` where there is no profile to read with.
         """
         wire = wire or self.wire
         unit = self.unit if unit is None else unit
@@ -211,7 +213,8 @@ class Case:
             meter = self.meter_words
         else:
             usual = -1  # what another profile says of it is not known here
-        words = ["energymeter", "read" if meter else "doctor", str(wire), *meter]
+        verb = verb or ("read" if meter else "doctor")
+        words = ["energymeter", verb, str(wire), *meter]
         if unit != usual or self.is_unit_given:
             words += ["--unit", str(unit)]
         if timeout_s is None and self.timeout_s != _USUAL_TIMEOUT_S and wire.timeout_s is None:

@@ -14,12 +14,11 @@ from energymeter.doctor.secure import find_tls
 from energymeter.doctor.sound import Nature
 from energymeter.doctor.stranger import TLS, quote
 from energymeter.doctor.way import other_framings, with_framing
-from energymeter.doctor.who import find_unit, other_unit, units_text
+from energymeter.doctor.who import find_unit, other_unit
 from energymeter.errors import LinkOpenError
 from energymeter.transports import Way, Wire
 
 __all__ = [
-    "FRAMING_NAMES",
     "explain_hanging_up",
     "explain_other_framing",
     "explain_other_framing_and_unit",
@@ -27,15 +26,9 @@ __all__ = [
     "explain_other_units",
     "explain_stranger",
     "explain_tls_needed",
+    "speech_of",
     "stranger_step",
 ]
-
-FRAMING_NAMES: Final = {
-    Framing.MBAP: "Modbus TCP",
-    Framing.RTU: "RTU over TCP",
-    Framing.ASCII: "ASCII over TCP",
-}
-"""What people call it on a network."""
 
 _PATIENCE_S: Final = 0.3
 """How long a port that closes by itself takes to do it, at the most; seconds."""
@@ -125,7 +118,7 @@ async def explain_other_framing(case: Case, contact: Exchange) -> Step | None:
     """The same unit in the other envelopes."""
     for framing in other_framings(case.wire):
         wire = with_framing(case.wire, framing)
-        case.tell(f"trying {FRAMING_NAMES[framing]}")
+        case.tell(f"trying {speech_of(wire)}")
         found = await find_unit(case, wire, [case.unit])
         if found is not None:
             return _other_framing(case, wire, found)
@@ -134,8 +127,6 @@ async def explain_other_framing(case: Case, contact: Exchange) -> Step | None:
 
 async def explain_other_units(case: Case, contact: Exchange) -> Step | None:
     """Other units in the envelope the user says."""
-    if contact.is_lost:
-        return None
     found = await find_unit(case, case.wire, case.units())
     why = f"unit {case.unit} is silent"
     return None if found is None else other_unit(case, found, why)
@@ -154,7 +145,7 @@ async def explain_tls_needed(case: Case, contact: Exchange) -> Step | None:
 
 
 def _other_framing(case: Case, wire: Wire, found: Exchange) -> Step:
-    spoken, asked = FRAMING_NAMES[wire.framing], FRAMING_NAMES[case.wire.framing]
+    spoken, asked = speech_of(wire), speech_of(case.wire)
     unit = "" if found.unit == case.unit else f", and the meter is unit {found.unit}"
     return Step(
         Layer.FRAMING,
@@ -167,6 +158,11 @@ def _other_framing(case: Case, wire: Wire, found: Exchange) -> Step:
     )
 
 
-def tried_units(case: Case) -> str:
-    """The units that were tried, in words."""
-    return units_text((case.unit, *case.units()))
+def speech_of(wire: Wire) -> str:
+    """What people call an envelope on this way."""
+    if wire.framing is Framing.MBAP:
+        return "Modbus UDP" if wire.way is Way.UDP else "Modbus TCP"
+    kind = "RTU" if wire.framing is Framing.RTU else "ASCII"
+    if wire.way is Way.SERIAL:
+        return kind
+    return f"{kind} over {'UDP' if wire.way is Way.UDP else 'TCP'}"

@@ -40,9 +40,7 @@ async def examine_name(case: Case) -> list[Step]:
         ]
     except UnknownHostError as error:
         hint = "is it spelt right? Use the IP address from the meter's menu or the router's list"
-        return [
-            Step(Layer.NAME, Verdict.UNKNOWN_HOST, error.message, f"{error.message}, {hint}")
-        ]
+        return [Step(Layer.NAME, Verdict.UNKNOWN_HOST, error.message, f"{error.message}, {hint}")]
     case.addresses = tuple(addresses)
     if list(addresses) == [host]:
         return [Step(Layer.NAME, Verdict.FINE, f"{host} is an address")]

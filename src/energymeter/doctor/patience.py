@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Final
 
-from energymeter.codec import ReadRequest
+from energymeter.codec import Function, ReadRequest
 from energymeter.doctor.case import Case
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.probe import Exchange
@@ -104,8 +104,7 @@ async def explain_other_question(case: Case, contact: Exchange) -> Step | None:
             return Step(
                 Layer.UNIT,
                 Verdict.NOTED,
-                f"silent when asked for {_what(contact.request)}, but answers to "
-                f"{_what(question)}",
+                f"silent when asked for {_what(contact.request)}, but answers to {_what(question)}",
             )
     return None
 
@@ -122,4 +121,4 @@ def _as_new(case: Case, request: ReadRequest, number: int) -> ReadRequest:
 
 
 def _what(request: ReadRequest) -> str:
-    return f"{request.function.phrase.removeprefix('read ')} from {request.address}"
+    return f"{Function(request.function).phrase.removeprefix('read ')} from {request.address}"

@@ -47,7 +47,7 @@ async def explain_tls(case: Case, error: LinkOpenError) -> Step | None:
     return Step(Layer.TLS, Verdict.TLS_FAILED, error.message, error.message)
 
 
-def explain_tls_loss(case: Case, contact: Exchange) -> Step | None:
+async def explain_tls_loss(case: Case, contact: Exchange) -> Step | None:
     """A refusal that TLS 1.3 tells only when the first question is asked."""
     if case.wire.way is not Way.TLS or not contact.is_lost or contact.heard:
         return None

@@ -69,9 +69,8 @@ async def explain_ids(case: Case, contact: Exchange) -> Step | None:
     if not contact.is_timeout or not _own_frames(contact):
         return None
     case.tell("asking more, to see how answers are numbered")
-    exchanges = [contact]
-    for number in range(1, _FURTHER + 1):
-        exchanges.append(await case.ask(varied(contact.request, number)))
+    further = [varied(contact.request, number) for number in range(1, _FURTHER + 1)]
+    exchanges = [contact, *[await case.ask(request) for request in further]]
     numbering = judge_numbers(exchanges)
     if numbering is Numbering.BEHIND:
         return Step(
@@ -170,4 +169,3 @@ def varied(request: ReadRequest, number: int) -> ReadRequest:
     """A question like this one whose answer has another length; `number` is 1 or more."""
     count = (request.count + 2 * number - 1) % 16 + 1
     return ReadRequest(request.function, min(request.address, 0x10000 - count), count)
-

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,9 @@ _NAME_S: Final = 5.0
 
 _DISCARD_PORT: Final = 9
 """Nothing is sent there: a datagram socket says by itself which way it would go."""
+
+_MOST_HEARD: Final = 256
+"""Bytes in which a server has said who it is."""
 
 
 class Door(StrEnum):
@@ -96,6 +100,19 @@ class Surroundings:
         transport.abort()
         return Door.OPEN
 
+    async def converse(self, host: str, port: int, data: bytes, seconds: float) -> bytes:
+        """Connect over TCP, say something, and return what comes back first; empty: nothing."""
+        heard = b""
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                reader, writer = await asyncio.open_connection(host, port)
+                try:
+                    writer.write(data)
+                    heard = await reader.read(_MOST_HEARD)
+                finally:
+                    writer.close()
+        return heard
+
     def serial_ports(self) -> Sequence[str]:
         """The serial ports that adapters bring, by their lasting names where there are such."""
         named = sorted(Path("/dev/serial/by-id").glob("*"))
@@ -103,15 +120,12 @@ class Surroundings:
 
     def holder_of(self, path: str) -> str | None:
         """The program that has a device open, as far as it can be seen; None: nobody known."""
-        try:
-            wanted = os.path.realpath(path)
-            for entry in Path("/proc").iterdir():
-                if entry.name.isdigit() and int(entry.name) != os.getpid():
-                    if wanted in _open_files(entry):
-                        name = (entry / "comm").read_text("utf-8", "replace").strip()
-                        return f"{name} (process {entry.name})"
-        except OSError:
-            return None
+        wanted = os.path.realpath(path)
+        for entry in Path("/proc").glob("[0-9]*"):
+            if entry.name != str(os.getpid()) and wanted in _open_files(entry):
+                with suppress(OSError):  # gone meanwhile
+                    name = (entry / "comm").read_text("utf-8", "replace").strip()
+                    return f"{name} (process {entry.name})"
         return None
 
 

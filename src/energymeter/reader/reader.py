@@ -31,11 +31,14 @@ from energymeter.values import Order, WireOrder
 
 __all__ = ["MeterReader"]
 
-_MAX_SILENCES: Final = 2
+_MAX_SILENCES: Final = 3
 """Reads in a row without an answer after which the rest of the poll is not tried any more."""
 
-_MAX_TIMEOUTS: Final = 4
+_MAX_TIMEOUTS: Final = 6
 """The same for all of a poll."""
+
+_TRIES: Final = 2
+"""How often a read is repeated whose answer was lost."""
 
 Answers = Sequence[bytes | None]
 
@@ -232,19 +235,22 @@ class MeterReader:
         *,
         is_hopeless: bool,
     ) -> None:
-        """Repeat once what may have been lost on the way, unless it was so at the last poll too."""
+        """Repeat what may have been lost on the way, unless it was so at the last poll too."""
         still_lost: set[Block] = set()
         for place, first in lost.items():
             decoder, error = self._experience.decoders[place], first
-            if not is_hopeless and decoder.block not in self._lost:
+            for _ in range(0 if decoder.block in self._lost else _TRIES):
+                if is_hopeless:
+                    break
                 try:
                     answers[place] = await self._unit.read(decoder.request)
-                    continue
-                except MeterError as second:
-                    error = second
-                    is_hopeless = isinstance(second, (LinkError, RequestTimeout))
-            still_lost.add(decoder.block)
-            failures.append(Failure(decoder.block, error))
+                    break
+                except MeterError as again:
+                    error = again
+                    is_hopeless = not _may_be_lost(error)
+            if answers[place] is None:
+                still_lost.add(decoder.block)
+                failures.append(Failure(decoder.block, error))
         self._lost = still_lost
 
     def _decode(

@@ -75,7 +75,7 @@ class _Asked:
     answer: bytes | None = None
     latency_s: float | None = None
     is_open: bool = True
-    """Whether its answer may still come."""
+    """Whether its answer may still come, and the connection's end would be one."""
 
     is_shared: bool = False
     """Whether another question was under way at the same time."""
@@ -121,10 +121,11 @@ class _Listener:
                     self._settle(late)
             case Lost():
                 self._hand_out(self._cutter.lost())
-                for asked in self._open:
-                    chunk = asked.chunk(event.moment_s, None)
-                    asked.raw.append(chunk)
-                    asked.framed.append(chunk)
+                last = self._asked[-1] if self._asked else None
+                if last is not None and last.is_open:
+                    chunk = last.chunk(event.moment_s, None)
+                    last.raw.append(chunk)
+                    last.framed.append(chunk)
                 self._settle(*self._open)
             case _:
                 pass
@@ -164,7 +165,8 @@ class _Listener:
             self._settle(*self._open)
         self._asked.append(asked)
         # Nobody answers what is for everybody.
-        if asked.question.unit != 0 or self._by_transaction:
+        asked.is_open = asked.question.unit != 0 or self._by_transaction
+        if asked.is_open:
             self._open.append(asked)
 
     def _answer(self, piece: Piece) -> None:

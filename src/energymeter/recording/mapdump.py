@@ -134,7 +134,8 @@ class DumpReader:
         """Find what was one of a refused pair: with its neighbour on the other side."""
         asked = self._asked[table]
         known = dict(words)
-        for address in range(max(0, asked[0] - 1), asked[-1] + 1):
+        first = asked[0] if asked[0] in known else max(0, asked[0] - 1)
+        for address in range(first, asked[-1] + 1):
             if address not in known and address - 1 in known:
                 known |= await self._read(table, address - 1, 2)
             if address not in known and (address % 2 or address + 1 in known):

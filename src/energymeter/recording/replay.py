@@ -201,11 +201,13 @@ class ReplayDelivery:
     Args:
         replay: Who answers; the server's handler is not asked.
         framing: What the server speaks.
+        silence_s: Silence a serial line wants before an answer, seconds.
     """
 
-    def __init__(self, replay: Replay, framing: Framing) -> None:
+    def __init__(self, replay: Replay, framing: Framing, *, silence_s: float = 0.0) -> None:
         self._replay = replay
         self._framing = framing
+        self._silence_s = silence_s
 
     def admits(self, connections: int) -> bool:
         """See `Delivery.admits`; everybody is."""
@@ -226,8 +228,11 @@ class ReplayDelivery:
                 chunks.append(Chunk(turn.latency_s, data))
             if exchange is not None:
                 chunks += [chunk for chunk in exchange.chunks if chunk.data is None]
-        speed = self._replay.speed
-        return [Chunk(delay_s / speed if speed else 0.0, data) for delay_s, data in chunks]
+        speed, silence_s = self._replay.speed, self._silence_s
+        return [
+            Chunk(max(silence_s, delay_s / speed if speed else 0.0), data)
+            for delay_s, data in chunks
+        ]
 
 
 _MBAP_BYTES: Final = 7

@@ -113,6 +113,7 @@ def _timed(wire: Wire, faulty: Delivery | None, manners: Manners, clock: Clock) 
         character_s=pacing.character_s if has_characters else 0.0,
         silence_s=pacing.silence_s,
         latency_s=manners.latency_s or 0.0,
+        framing=wire.framing,
         delivery=faulty,
         clock=clock,
     )

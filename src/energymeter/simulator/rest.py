@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, Final, Self
 
 import uvicorn
@@ -159,6 +159,7 @@ def create_app(control: SimulatorControl) -> FastAPI:  # noqa: C901 - one functi
         version=__version__,
         description="Faults, counters and values of simulated meters while they run.",
     )
+    _keep_web_pages_out(app)
     _answer_in_sentences(app)
 
     @app.get("/faults")
@@ -192,7 +193,7 @@ def create_app(control: SimulatorControl) -> FastAPI:  # noqa: C901 - one functi
                 name=kind.name,
                 line=kind.line,
                 amount=kind.measure.value,
-                usual="" if kind.usual is None else kind.measure.render(kind.usual),
+                usual=kind.usual_text,
                 wires=kind.where.value,
             )
             for kind in KINDS.values()
@@ -247,6 +248,19 @@ def create_app(control: SimulatorControl) -> FastAPI:  # noqa: C901 - one functi
         return body
 
     return app
+
+
+def _keep_web_pages_out(app: FastAPI) -> None:
+    """Refuse what a page of another site makes a browser send; there is no password to stop it."""
+
+    @app.middleware("http")
+    async def check_origin(
+        request: Request, go_on: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        origin = request.headers.get("origin")
+        if origin is None or origin.partition("://")[2] == request.headers.get("host"):
+            return await go_on(request)
+        return JSONResponse({"detail": f"a page of {origin} may not control this"}, 403)
 
 
 def _answer_in_sentences(app: FastAPI) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from energymeter.clock import Clock
@@ -21,10 +22,11 @@ _log = logging.getLogger(__name__)
 class _Event(NamedTuple):
     at: float
     order: int
-    """Of two at one moment the one that was written first comes first, and ends before that."""
+    """Number of the step, below 0 for its end: what ends comes first, then as it is written."""
 
     step: Step
-    is_end: bool
+    end: Callable[[], None] | None = None
+    """Ends it; None: it begins."""
 
 
 class Timeline:
@@ -60,7 +62,7 @@ class Timeline:
             except ConfigError as error:
                 msg = f"step {number}: {error}"
                 raise ConfigError(msg) from error
-            heapq.heappush(self._events, _Event(step.at, number, step, is_end=False))
+            heapq.heappush(self._events, _Event(step.at, number, step))
 
     async def run(self) -> None:
         """Let it happen; returns when nothing more will."""
@@ -71,30 +73,32 @@ class Timeline:
             self._happen(event)
 
     def _happen(self, event: _Event) -> None:
-        at, order, step, is_end = event
-        if is_end:
-            self._end(step)
+        at, order, step, end = event
+        if end is not None:
+            end()
             self._tell(f"{duration_text(at)}: over: {step}")
             return
-        self._begin(step)
+        end = self._begin(step)
         self._tell(f"{duration_text(at)}: {step}")
         if step.for_s is not None:
-            heapq.heappush(self._events, _Event(at + step.for_s, -1, step, is_end=True))
+            heapq.heappush(self._events, _Event(at + step.for_s, -order, step, end))
         if step.every is not None:
-            heapq.heappush(self._events, _Event(at + step.every, order, step, is_end=False))
+            heapq.heappush(self._events, _Event(at + step.every, order, step))
 
-    def _begin(self, step: Step) -> None:
-        if step.fault is not None:
-            self._control.add_fault(step.fault)
-        elif step.do is not None:
+    def _begin(self, step: Step) -> Callable[[], None]:
+        """Let a step begin; returns what ends it."""
+        if step.fault is None:
             self._do(step.do, step)
+            return lambda: self._do(step.undone_by, step)
+        number = self._control.add_fault(step.fault).number
 
-    def _end(self, step: Step) -> None:
-        # A fault ends by itself: it knows how long it lasts.
-        if step.undone_by is not None:
-            self._do(step.undone_by, step)
+        def end() -> None:
+            with suppress(LookupError):  # a fault knows itself how long it lasts
+                self._control.remove_fault(number)
 
-    def _do(self, action: Action, step: Step) -> None:
+        return end
+
+    def _do(self, action: Action | None, step: Step) -> None:
         match action:
             case Action.RESET_COUNTERS:
                 self._control.reset_counters(step.unit)

@@ -95,3 +95,10 @@ class Kind:
     where: Where = Where.ANY
     times: int | None = None
     """How often it happens unless the user says so; None: as long as it is there."""
+
+    @property
+    def usual_text(self) -> str:
+        """The usual amount as people write it; empty where there is none, or no amount at all."""
+        if self.usual is None or self.measure is Measure.NONE:
+            return ""
+        return self.measure.render(self.usual)

@@ -137,7 +137,7 @@ class Misbehaviour:
             for number, wire in enumerate(self.wires, start=1)
             if contains(fault.wires, (number,))
             for unit, meter in wire.meters.items()
-            if contains(fault.units, (unit,))
+            if wire.answers_all or contains(fault.units, (unit,))
         }
         return found.values()
 
@@ -183,6 +183,7 @@ class FaultyWire:
         answers_all: bool,
     ) -> None:
         self.meters = meters
+        self.answers_all = answers_all
         self.framing = framing
         self.way = way
         self.connections: Callable[[], int] = lambda: 0
@@ -226,8 +227,8 @@ class FaultyWire:
         if exchange.is_served:
             # So the connection's framer learns that the request is for somebody here. On a serial
             # line it would take the same write, asked again, for the answer of another unit.
-            framer.encode(*request)
-        self._run(exchange)
+            framer.encode(request.transaction, request.unit, request.pdu[:1])
+        self._run(exchange, framer)
         misbehaviour.tidy()
         chunks = self._sent(exchange.pieces, exchange.delay_s, now)
         self._is_free = self._free_at <= now and not self._memory.held
@@ -248,7 +249,7 @@ class FaultyWire:
             happen=self._happen,
         )
 
-    def _run(self, exchange: Exchange) -> None:
+    def _run(self, exchange: Exchange, framer: Framer) -> None:
         for stage in _BEFORE_ANSWER:
             self._apply(stage, exchange)
             if exchange.is_lost:
@@ -266,7 +267,8 @@ class FaultyWire:
         memory = self._memory
         honest = exchange.encode(transaction, unit, exchange.pdu)
         self._apply(Stage.ENVELOPE, exchange)
-        exchange.frame = exchange.encode(exchange.transaction, exchange.unit, exchange.pdu)
+        # By the connection's own framer, which may want to know what goes out.
+        exchange.frame = framer.encode(exchange.transaction, exchange.unit, exchange.pdu)
         self._apply(Stage.SPOILING, exchange)
         memory.last_frame = honest
         exchange.is_glued = bool(memory.held)

@@ -1,0 +1,74 @@
+"""The longest read: does the meter answer reads as long as the profile plans them?"""
+
+from __future__ import annotations
+
+from energymeter.codec import ReadRequest
+from energymeter.codec.codes import READ_FUNCTIONS
+from energymeter.doctor.case import Case, question_of
+from energymeter.doctor.finding import Layer, Step, Verdict
+from energymeter.doctor.probe import Exchange
+from energymeter.planner import Block, plan_reads
+
+__all__ = ["examine_length"]
+
+_ILLEGAL_VALUE = 3
+_ILLEGAL_ADDRESS = 2
+
+
+async def examine_length(case: Case) -> list[Step]:
+    """Make the longest read that is planned; if it fails, look for the longest that does not."""
+    profile = case.profile
+    if profile is None or not case.is_map_at_home:
+        return []
+    points = [point for point in profile.readable_points if not point.table.is_bits]
+    block = max(plan_reads(profile, points), key=lambda block: block.count)
+    case.tell(f"reading {block.count} registers at once")
+    whole = await _read(case, block, block.count)
+    what = f"{block.table} registers {block.address} to {block.end - 1}"
+    if whole.answer is not None:
+        return [Step(Layer.LENGTH, Verdict.FINE, f"{block.count} registers in one read answer")]
+    if whole.code == _ILLEGAL_ADDRESS:
+        seen = f"{what} together are refused: one of them is not there, it will be read around"
+        return [Step(Layer.LENGTH, Verdict.NOTED, seen)]
+    part = await case.ask(question_of(block.points[0], block.table))
+    if part.answer is None:
+        seen = f"{what} do not answer, not even {block.points[0].name} alone"
+        return [Step(Layer.LENGTH, Verdict.NOTED, seen)]
+    longest = await _longest(case, block, even=profile.even_reads)
+    how = "refuses longer ones" if whole.code == _ILLEGAL_VALUE else _how(whole)
+    return [
+        Step(
+            Layer.LENGTH,
+            Verdict.TOO_LONG,
+            f"{what} at once: {_how(whole)}; {longest} at once are answered",
+            f"the meter answers reads of {longest} registers and {how}, and the profile plans "
+            f"{block.count}",
+            case.command(extra=("--message-size", str(longest))),
+        )
+    ]
+
+
+async def _longest(case: Case, block: Block, *, even: bool) -> int:
+    """The longest read from the beginning of the block that is answered; at least its first."""
+    step = 2 if even else 1
+    low, high = block.points[0].count, block.count
+    while high - low > step and case.has_time:
+        middle = (low + high) // 2
+        middle -= middle % step
+        case.tell(f"reading {middle} registers at once")
+        exchange = await _read(case, block, middle)
+        if exchange.answer is not None:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+async def _read(case: Case, block: Block, count: int) -> Exchange:
+    return await case.ask(ReadRequest(READ_FUNCTIONS[block.table], block.address, count))
+
+
+def _how(exchange: Exchange) -> str:
+    if exchange.code is not None:
+        return f"answers longer ones with exception {exchange.code}"
+    return "says nothing to longer ones"

@@ -1,0 +1,149 @@
+"""Does it keep pace? A row of quick questions, and what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from energymeter.codec import ReadRequest, Side, make_framer
+from energymeter.doctor.case import Case
+from energymeter.doctor.finding import Layer, Step, Verdict
+from energymeter.doctor.patience import comfortable_s
+from energymeter.doctor.probe import Exchange
+from energymeter.doctor.sound import Nature
+from energymeter.transports import Wire
+
+__all__ = ["examine_pace"]
+
+_QUESTIONS: Final = 8
+_MOST_FAILURES: Final = 3
+"""After so many it is clear that something is wrong."""
+
+_PAUSES: Final = (0.1, 0.5)
+"""Between requests, in seconds: what meters and converters are known to want."""
+
+_PAUSED_QUESTIONS: Final = 4
+_MUCH: Final = 0.5
+"""Part of the time-out that an answer may take without a remark."""
+
+
+async def examine_pace(case: Case) -> list[Step]:
+    """Ask several times in a row; look at what is missing, late, or not what was asked."""
+    assert case.question is not None  # noqa: S101 - somebody answered
+    case.tell(f"asking {_QUESTIONS} times in a row")
+    row = await _ask_row(case, case.wire, _QUESTIONS)
+    failed = [exchange for exchange in row if not exchange.is_answered]
+    if not failed:
+        return [_steady(case, row)]
+    late = [exchange.seconds for exchange in failed if _came_late(case, exchange)]
+    if late:
+        return [_late_step(case, row, late)]
+    return [await _explain_gaps(case, row, failed)]
+
+
+async def _ask_row(case: Case, wire: Wire, count: int) -> list[Exchange]:
+    question = case.question
+    assert question is not None  # noqa: S101 - see above
+    row: list[Exchange] = []
+    for number in range(count):
+        exchange = await case.ask(_numbered(case, question, number), wire=wire)
+        if exchange.is_timeout:
+            exchange = await case.listen(exchange, case.longest_s - case.timeout_s)
+        row.append(exchange)
+        failures = sum(not exchange.is_answered for exchange in row)
+        if failures >= _MOST_FAILURES or not case.has_time:
+            break
+    return row
+
+
+def _numbered(case: Case, question: ReadRequest, number: int) -> ReadRequest:
+    """The question in turns of two lengths, so that an answer to the one before shows."""
+    count = question.count if number % 2 == 0 else max(question.count - 1, 1)
+    if case.profile is not None and case.profile.even_reads:
+        count = question.count
+    return ReadRequest(question.function, question.address, count)
+
+
+def _steady(case: Case, row: Sequence[Exchange]) -> Step:
+    slowest = max(exchange.seconds for exchange in row)
+    seen = f"{len(row)} of {len(row)} quick questions answered, the slowest after "
+    seen += f"{slowest * 1000:.0f} ms"
+    noisy = sum(_is_noisy(case, exchange) for exchange in row)
+    hung_up = case.probe is not None and case.probe.losses >= len(row) // 2
+    if noisy:
+        return Step(Layer.TIMING, Verdict.NOTED, f"{seen}; {noisy} came with noise around them")
+    if hung_up:
+        return Step(Layer.TIMING, Verdict.NOTED, f"{seen}; it hangs up after each answer")
+    if slowest > _MUCH * case.timeout_s:
+        room = f"{comfortable_s(slowest):g}"
+        return Step(
+            Layer.TIMING,
+            Verdict.NOTED,
+            f"{seen}, of {case.timeout_s:g} s it may take: --timeout {room} gives room",
+        )
+    return Step(Layer.TIMING, Verdict.FINE, seen)
+
+
+def _is_noisy(case: Case, exchange: Exchange) -> bool:
+    if exchange.answer is None:
+        return False
+    framer = make_framer(case.wire.framing, Side.CLIENT)
+    expected = len(framer.encode(0, exchange.unit, exchange.answer))
+    return len(exchange.sound.data) > expected
+
+
+def _came_late(case: Case, exchange: Exchange) -> bool:
+    is_ours = any(frame.unit == case.unit for frame in exchange.sound.frames)
+    return exchange.is_timeout and is_ours and exchange.seconds > case.timeout_s
+
+
+def _late_step(case: Case, row: Sequence[Exchange], late: Sequence[float]) -> Step:
+    slowest = max(late)
+    missed = sum(not exchange.is_answered for exchange in row)
+    return Step(
+        Layer.TIMING,
+        Verdict.LATE,
+        f"{missed} of {len(row)} questions were not answered within {case.timeout_s:g} s; "
+        f"answers came after up to {slowest:.1f} s",
+        f"the meter answers late now and then, after up to {slowest:.1f} s, and "
+        f"{case.timeout_s:g} s was waited for",
+        case.command(timeout_s=comfortable_s(slowest)),
+    )
+
+
+async def _explain_gaps(case: Case, row: Sequence[Exchange], failed: Sequence[Exchange]) -> Step:
+    missed = f"{len(failed)} of {len(row)} quick questions got no good answer"
+    for pause_s in _PAUSES:
+        if not case.has_time:
+            break
+        case.tell(f"asking with pauses of {pause_s:g} s")
+        wire = replace(case.wire, pacing=replace(case.wire.pacing, pause_s=pause_s))
+        paused = await _ask_row(case, wire, _PAUSED_QUESTIONS)
+        if all(exchange.is_answered for exchange in paused) and len(paused) == _PAUSED_QUESTIONS:
+            if not await _fails_again(case):
+                break
+            return Step(
+                Layer.TIMING,
+                Verdict.PAUSE,
+                f"{missed}; with pauses of {pause_s:g} s all are answered",
+                f"the meter does not hear a question that comes right after an answer; it needs a "
+                f"pause of about {pause_s:g} s between them",
+                case.command(wire=wire),
+            )
+    spoilt = [e for e in failed if e.sound.nature in (Nature.BAD_CHECKSUM, Nature.NOISE)]
+    if spoilt:
+        why = f"{len(spoilt)} of the answers were spoilt on the way: look at cable, ground, "
+        why += "terminators, and at what runs beside it"
+    elif any(exchange.is_lost for exchange in failed):
+        why = "the connection broke: another program may be taking the device's only place"
+    else:
+        why = "questions or answers are lost on the way: look at the cable, and let only one "
+        why += "program ask"
+    return Step(Layer.TIMING, Verdict.UNRELIABLE, missed, f"{missed}: {why}")
+
+
+async def _fails_again(case: Case) -> bool:
+    """Whether it is the missing pause, and was no accident."""
+    row = await _ask_row(case, case.wire, _PAUSED_QUESTIONS)
+    return any(not exchange.is_answered for exchange in row)
