@@ -116,7 +116,7 @@ async def replayed(path: Path, url: str, *, speed: float = 1.0) -> AsyncIterator
         yield url.replace(":0", f":{server.port}")
 
 
-async def talk(url: str, script: Script, *taps: Tap, timeout_s: float = 0.15) -> None:
+async def talk(url: str, script: Script, *taps: Tap, timeout_s: float = 0.25) -> None:
     """Have a conversation over a link with taps."""
     async with Link.to(url, timeout_s=timeout_s, tap=TapGroup(taps)) as link:
         await script(link)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.loops import on_each_loop, run
+from tests.transports.pki import Pki
 
 from energymeter import BlockingLink, Link, MeterReader, RequestTimeout
 from energymeter.errors import ConfigError, ProfileError
@@ -181,6 +182,15 @@ def test_meter_listens_in_other_ways(simulated_meter: MeterFactory, listen: str)
     with BlockingLink(meter.url) as link:
         assert link.read(meter.unit.profile, 7).as_dict()["voltage_phase_a"] == 231.5
     assert meter.url.startswith(listen.removesuffix("0"))
+
+
+def test_meter_is_reached_over_tls(simulated_meter: MeterFactory, tmp_path: Path) -> None:
+    files = Pki(tmp_path).sign("meter")
+    meter = simulated_meter("pm8000", listen=f"tls://127.0.0.1:0?cert={files.cert}&key={files.key}")
+
+    with BlockingLink(f"{meter.url}?ca={files.ca}") as link:
+        assert link.read(meter.unit.profile).is_complete
+    assert meter.url == f"tls://127.0.0.1:{meter.port}"
 
 
 def test_serial_line_is_no_port(simulated_meter: MeterFactory) -> None:

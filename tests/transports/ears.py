@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Self, cast
 
 __all__ = ["Ear", "Ears"]
 
@@ -16,6 +16,10 @@ class Ear(asyncio.Protocol):
         self.losses: list[Exception | None] = []
         self.times_made = 0
         self._transport: asyncio.Transport | None = None
+
+    def itself(self) -> Self:
+        """For whoever asks for a factory."""
+        return self
 
     @property
     def transport(self) -> asyncio.Transport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Final
 from tests.transports.pki import Pki
 from tests.transports.ptys import NullModem
 
+from energymeter.clock import SystemClock
 from energymeter.transports import (
     DialInEndpoint,
     DialOutListener,
@@ -27,7 +29,14 @@ from energymeter.transports import (
     UdpListener,
 )
 
-__all__ = ["PAIRS", "Pair", "free_port"]
+__all__ = ["PAIRS", "HastyClock", "Pair", "free_port"]
+
+
+class HastyClock(SystemClock):
+    """No pause takes longer than a moment."""
+
+    async def sleep_until(self, when: float) -> None:
+        await asyncio.sleep(0.001)
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ async def _dialled(_: Pki) -> AsyncIterator[Pair]:
     endpoint = DialInEndpoint(port=free_port())
     try:
         yield Pair(
-            DialOutListener("127.0.0.1", endpoint.port),
+            DialOutListener("127.0.0.1", endpoint.port, clock=HastyClock()),
             lambda: endpoint,
             has_many=False,
             knows_absence=False,

@@ -13,7 +13,7 @@ from typing import Final, Protocol, cast
 
 from energymeter.client.tap import Tap
 from energymeter.clock import Alarm, Clock
-from energymeter.codec import ClientState, Framer, Framing, OrderedState, Request
+from energymeter.codec import ClientState, Framer, Framing, OrderedState, ReadRequest, Request
 from energymeter.errors import (
     LinkLostError,
     MeterError,
@@ -137,6 +137,15 @@ class Connection(asyncio.Protocol):
             self._broken(framer.error)
         elif framer.pending_bytes:
             self._await_rest()
+
+    def is_ready_for(self, unit: int, request: Request) -> bool:
+        """Whether it is seen at a glance that this may be asked at once."""
+        ordered = self.ordered
+        return ordered is None or (self.leftover is None and ordered.is_clear(unit, request))
+
+    def fence(self, unit: int, request: Request) -> ReadRequest | None:
+        """See `OrderedState.fence`; None where answers carry their transaction."""
+        return None if self.ordered is None else self.ordered.fence(unit, request, self._now())
 
     def write(self, data: bytes) -> None:
         """Put bytes on the wire that nobody answers."""

@@ -70,12 +70,14 @@ class Pace:
         self._silent_until = now + line_s + self._pacing.broadcast_pause_s
         return self._silent_until
 
-    def line_s(self, request: Request) -> float:
-        """How long a question and its answer are under way on a slow line, at most."""
-        answer_bytes = request.answer_bytes
-        if answer_bytes is None:  # the answer decides itself
-            answer_bytes = MAX_PDU_BYTES
-        characters = len(request.pdu) + answer_bytes
+    def line_s(self, request: Request, answer_bytes: int | None) -> float:
+        """How long a question and its answer are under way on a slow line.
+
+        Args:
+            request: The question.
+            answer_bytes: Size of the answer's PDU; None: not known, so the longest there is.
+        """
+        characters = len(request.pdu) + (MAX_PDU_BYTES if answer_bytes is None else answer_bytes)
         if self._framing is Framing.ASCII:
             characters = 2 * (characters + _ASCII_CHARACTERS)
         else:

@@ -128,6 +128,9 @@ async def _explain_scale(case: Case, profile: Profile, documented: Candidate) ->
             case.command(verb="find", extra=("--types",)),
         )
     doubts = ", ".join(clue.text for clue in documented.reading.clues if clue.weight < 0)
+    if not doubts:
+        seen = "nothing speaks against the values, but none is of a kind that proves them"
+        return Step(Layer.VALUES, Verdict.NOTED, seen)
     return Step(
         Layer.VALUES,
         Verdict.NONSENSE,

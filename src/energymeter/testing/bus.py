@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
 from energymeter.blocking import LoopThread
-from energymeter.errors import LinkClosedError
 from energymeter.testing.line import LineDouble
 from energymeter.testing.modem import NullModem
 from energymeter.testing.unit import ProfileSource
@@ -76,12 +74,11 @@ class PtyBus(LineDouble):
         """Where a client finds the meters, such as `rtu:///dev/pts/3`."""
         return str(self._near)
 
-    def close(self) -> None:
-        """Stop answering and pull out both ports; a second call does nothing."""
-        with suppress(LinkClosedError):
-            self.thread.run(self._stop())
-            self.thread.run(self._detach())
-        super().close()
+    async def _stop(self) -> None:
+        try:
+            await super()._stop()
+        finally:
+            self._modem.close()
 
     async def _attach(self) -> None:
         self._modem.attach(asyncio.get_running_loop())

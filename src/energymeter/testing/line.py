@@ -137,7 +137,7 @@ class LineDouble:
     @property
     def faults(self) -> tuple[str, ...]:
         """The faults that are on, in the order they came."""
-        return tuple(str(active.fault) for active in self._misbehaviour.faults())
+        return self.thread.run(self._list_faults())
 
     def advance(self, seconds: float) -> None:
         """See `UnitDouble.advance`; all meters."""
@@ -187,9 +187,11 @@ class LineDouble:
 
     def close(self) -> None:
         """Stop answering; a second call does nothing."""
-        with suppress(LinkClosedError):
-            self.thread.run(self._stop())
-        self.thread.close()
+        try:
+            with suppress(LinkClosedError):
+                self.thread.run(self._stop())
+        finally:
+            self.thread.close()
 
     async def _begin(self, text: str) -> RunningFault:
         active = self._misbehaviour.add(parse_fault(text))
@@ -201,6 +203,9 @@ class LineDouble:
     async def _calm(self) -> None:
         self._misbehaviour.clear()
         self._delivery.drop_scripts()
+
+    async def _list_faults(self) -> tuple[str, ...]:
+        return tuple(str(active.fault) for active in self._misbehaviour.faults())
 
     async def _stop(self) -> None:
         if self._server is not None:

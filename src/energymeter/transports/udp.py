@@ -55,14 +55,16 @@ class UdpEndpoint:
 
     async def connect(self, protocol_factory: Callable[[], asyncio.Protocol]) -> None:
         """See `Endpoint.connect`."""
-        loop = asyncio.get_running_loop()
+        opened = _Client(protocol_factory)
         try:
-            await loop.create_datagram_endpoint(
-                lambda: _Client(protocol_factory(), str(self)),
-                remote_addr=(self.host, self.port),
+            await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: opened, remote_addr=(self.host, self.port)
             )
-        except (OSError, UnicodeError) as error:
-            raise open_error(error, self.host, str(self)) from error
+        except BaseException as error:
+            opened.close()  # uvloop makes the connection even now
+            if isinstance(error, (OSError, UnicodeError)):
+                raise open_error(error, self.host, str(self)) from error
+            raise
 
     def release(self) -> None:
         """See `Endpoint.release`; nothing is kept."""
@@ -109,11 +111,11 @@ class UdpListener:
                 lambda: opened, local_addr=(self.host, self._wanted_port)
             )
         except BaseException as error:
-            opened.close()
-            if not isinstance(error, (OSError, UnicodeError)):
-                raise
-            msg = f"cannot listen on {place}: {system_reason(error)}"
-            raise ConfigError(msg) from error
+            opened.close()  # uvloop makes the connection even now
+            if isinstance(error, (OSError, UnicodeError)):
+                msg = f"cannot listen on {place}: {system_reason(error)}"
+                raise ConfigError(msg) from error
+            raise
         self._socket = opened
 
     def close(self) -> None:
@@ -209,17 +211,26 @@ class _Peer(asyncio.Transport):
 class _Client(asyncio.DatagramProtocol):
     """The socket of one endpoint; the system has tied it to its peer."""
 
-    def __init__(self, protocol: asyncio.Protocol, name: str) -> None:
-        self._protocol = protocol
-        self._name = name
+    def __init__(self, factory: Callable[[], asyncio.Protocol]) -> None:
+        self._factory = factory
         self._peer: _Peer | None = None
+        self._is_open = True
+
+    def close(self) -> None:
+        """Nobody wants it any more, even if it comes to life."""
+        self._is_open = False
+        if self._peer is not None:
+            self._peer.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not inherit from asyncio's, so this cannot be an isinstance.
         socket = cast(asyncio.DatagramTransport, transport)
-        self._peer = _Peer(self._protocol, socket)
+        if not self._is_open:
+            socket.abort()
+            return
+        self._peer = _Peer(self._factory(), socket)
         self._peer.forgotten = socket.abort
-        self._protocol.connection_made(self._peer)
+        self._peer.protocol.connection_made(self._peer)
 
     def datagram_received(self, data: bytes, addr: _Address) -> None:
         if self._peer is not None:
@@ -232,12 +243,6 @@ class _Client(asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._peer is not None:
             self._peer.lose(exc)
-
-    def pause_writing(self) -> None:
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._protocol.resume_writing()
 
     @staticmethod
     def _in_words(error: Exception) -> Exception:
