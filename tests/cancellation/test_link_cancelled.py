@@ -126,6 +126,11 @@ def test_cancelling_the_one_that_connects_lets_the_next_one_connect(loop: str) -
     class Stuck:
         """Does not connect at the first attempt."""
 
+        is_datagram = False
+
+        def release(self) -> None:
+            """Nothing is kept."""
+
         def __init__(self, port: int) -> None:
             self.attempts = 0
             self._real = TcpEndpoint("127.0.0.1", port)

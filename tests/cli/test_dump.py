@@ -14,7 +14,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def test_a_map_is_printed_a_register_a_line(electric: str, capsys: Capture) -> None:
-    outcome = call(capsys, "dump", electric, "--range", "0-120", "--table", "both")
+    outcome = call(capsys, "dump", electric, "--range", "0-120", "--table", "both", "--pause", "0")
 
     assert (outcome.code, outcome.err) == (0, "")
     dump = parse_dump(outcome.out.encode())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
-import struct
 import termios
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Final, cast
@@ -21,8 +21,9 @@ from energymeter.doctor import Case, Surroundings
 from energymeter.doctor.surroundings import Door
 from energymeter.errors import LinkOpenError
 from energymeter.profiles import Profile, ProfileLibrary
-from energymeter.server import Handler, ModbusServer
+from energymeter.server import Handler, ModbusServer, Tables
 from energymeter.simulator import Manners, Misbehaviour, SimulatedSite, parse_fault
+from energymeter.simulator.population import Population
 from energymeter.transports import (
     Endpoint,
     MemoryLine,
@@ -41,11 +42,14 @@ __all__ = [
     "Line",
     "PtyMeter",
     "Session",
+    "answer_mbap",
     "case_of",
     "free_port",
     "meter",
     "served",
+    "tables_of",
     "talker",
+    "user_profile",
 ]
 
 TIMEOUT_S: Final = 0.15
@@ -100,6 +104,23 @@ async def meter(
         misbehaviour.add(parse_fault(fault))
     async with site:
         yield str(site.outlets[0])
+
+
+def tables_of(profile: Profile) -> Tables:
+    """The registers of a simulated meter, as a handler."""
+    return Population(profile, count=1, seed=7).meters[0].tables
+
+
+def answer_mbap(session: Session, data: bytes, handler: Handler) -> None:
+    """Answer a request as a meter does."""
+    pdu = handler.answer(data[6], data[7:])
+    assert pdu is not None
+    session.transport.write(data[:4] + (len(pdu) + 1).to_bytes(2, "big") + data[6:7] + pdu)
+
+
+def user_profile(profile: Profile, **changes: Any) -> Profile:
+    """The profile as somebody's own, which is in no library."""
+    return profile.model_copy(update={"name": "my/meter", **changes})
 
 
 @asynccontextmanager
@@ -264,7 +285,12 @@ class Line(Surroundings):
 
 class _LineEnd(asyncio.Protocol):
     def __init__(
-        self, handler: Handler | None, framing: Framing, elsewhere: bytes, noise: bytes, echoes: bool
+        self,
+        handler: Handler | None,
+        framing: Framing,
+        elsewhere: bytes,
+        noise: bytes,
+        echoes: bool,
     ) -> None:
         self._handler = handler
         self._framer = make_framer(framing, Side.SERVER)
@@ -324,28 +350,10 @@ class PtyMeter:
 
     def _hear(self) -> None:
         with contextlib.suppress(OSError):
-            data = self._pty_read()
+            data = os.read(self._pty.far, 4096)
             if termios.tcgetattr(self._pty.far)[5] != self._speed:
                 return
             for _, unit, pdu in (*self._framer.feed(data), *self._framer.silence()):
                 answer = self._handler.answer(unit, pdu)
                 if answer is not None:
-                    self._pty_write(self._framer.encode(0, unit, answer))
-
-    def _pty_read(self) -> bytes:
-        import os
-
-        return os.read(self._pty.far, 4096)
-
-    def _pty_write(self, data: bytes) -> None:
-        import os
-
-        os.write(self._pty.far, data)
-
-
-def words(*numbers: int) -> bytes:
-    """Registers as on the wire."""
-    return struct.pack(f">{len(numbers)}H", *numbers)
-
-
-Make = Callable[..., Awaitable[Case]]
+                    os.write(self._pty.far, self._framer.encode(0, unit, answer))

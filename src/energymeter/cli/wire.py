@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from energymeter.client import Link, Tap
-from energymeter.transports import Wire
+from energymeter.transports import Way, Wire
 
 if TYPE_CHECKING:
     from energymeter.recording import Recorder
@@ -73,7 +73,13 @@ async def open_link(
         if options.get("trace"):
             from energymeter.recording import Tracer  # noqa: PLC0415
 
-            taps.append(Tracer(lambda line: click.echo(line, err=True), framing=wire.framing))
+            taps.append(
+                Tracer(
+                    lambda line: click.echo(line, err=True),
+                    framing=wire.framing,
+                    is_datagram=wire.way is Way.UDP,
+                )
+            )
         if options.get("record") is not None:
             from energymeter.recording import Recorder  # noqa: PLC0415
 
@@ -84,7 +90,13 @@ async def open_link(
         if options.get("pcap") is not None:
             from energymeter.recording import PcapWriter  # noqa: PLC0415
 
-            taps.append(stack.enter_context(PcapWriter(options["pcap"], framing=wire.framing)))
+            taps.append(
+                stack.enter_context(
+                    PcapWriter(
+                        options["pcap"], framing=wire.framing, is_datagram=wire.way is Way.UDP
+                    )
+                )
+            )
         link = Link.to(wire, timeout_s=options["timeout"], tap=_one(taps))
         yield OpenLink(await stack.enter_async_context(link), recorder)
 
