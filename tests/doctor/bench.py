@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Final, cast
 
+from tests.doctor.haste import LoopClock
 from tests.transports.ptys import Pty
 
-from energymeter.clock import SystemClock
 from energymeter.codec import Framing, Side, make_framer
 from energymeter.discovery import ProfileTree
 from energymeter.doctor import Case, Surroundings
@@ -37,7 +37,7 @@ __all__ = [
     "PM8000",
     "SDM120",
     "SDM630",
-    "TIMEOUT_S",
+    "SHORT_S",
     "FakeNetwork",
     "Line",
     "PtyMeter",
@@ -52,13 +52,23 @@ __all__ = [
     "user_profile",
 ]
 
-TIMEOUT_S: Final = 0.15
-"""Patience of the examinations: what answers here, answers in a few milliseconds."""
+SHORT_S: Final = 0.3
+"""Patience where real time passes: with TLS, with ptys."""
+
+_BEAT_S: Final = 0.5
+"""How often noise that comes by itself comes."""
 
 _LIBRARY: Final = ProfileLibrary([])
 SDM630: Final = _LIBRARY.load("sdm630")
 SDM120: Final = _LIBRARY.load("sdm120")
 PM8000: Final = _LIBRARY.load("pm8000")
+
+
+class _Here(Surroundings):
+    """This machine, without a thread for looking up names."""
+
+    async def addresses(self, host: str) -> Sequence[str]:
+        return (host,)
 
 
 @cache
@@ -67,14 +77,15 @@ def _tree() -> ProfileTree:
 
 
 def case_of(url: str | Wire, profile: Profile | None = None, **options: Any) -> Case:
-    """An examination in a hurry; only ports that no other program has are knocked at."""
+    """An examination on the loop's own clock; no other ports are knocked at."""
     words = () if profile is None else ("--profile", profile.name)
     wire = parse_wire(url) if isinstance(url, str) else url
     usual: dict[str, Any] = {
         "unit": 1 if profile is None else profile.defaults.unit,
         "profile": profile,
         "meter_words": words,
-        "timeout_s": TIMEOUT_S,
+        "clock": LoopClock(),
+        "surroundings": _Here(),
         "tree": _tree,
         "usual_ports": (),
     }
@@ -96,9 +107,13 @@ async def meter(
 ) -> AsyncIterator[str]:
     """A simulated meter, or several units, with these faults; gives its URL."""
     units = {1: profile} if isinstance(profile, Profile) else dict(profile)
-    misbehaviour = Misbehaviour(seed, SystemClock())
+    misbehaviour = Misbehaviour(seed, LoopClock())
     site = SimulatedSite(
-        units, listen=[listen], seed=seed, manners=Manners(misbehaviour=misbehaviour)
+        units,
+        listen=[listen],
+        seed=seed,
+        manners=Manners(misbehaviour=misbehaviour),
+        clock=LoopClock(),
     )
     for fault in faults:
         misbehaviour.add(parse_fault(fault))
@@ -128,7 +143,9 @@ async def served(
     handler: Handler, *, framing: Framing = Framing.MBAP, scheme: str = "tcp"
 ) -> AsyncIterator[str]:
     """A handler on a port of its own; gives its URL."""
-    async with ModbusServer(handler, listener=TcpListener(port=0), framing=framing) as server:
+    async with ModbusServer(
+        handler, listener=TcpListener(port=0), framing=framing, clock=LoopClock()
+    ) as server:
         yield f"{scheme}://127.0.0.1:{server.listener.port}"
 
 
@@ -323,7 +340,7 @@ class _LineEnd(asyncio.Protocol):
     def _be_noisy(self) -> None:
         self._transport.write(self._noise)
         loop = asyncio.get_running_loop()
-        self._beat = loop.call_later(TIMEOUT_S, self._be_noisy)
+        self._beat = loop.call_later(_BEAT_S, self._be_noisy)
 
 
 class PtyMeter:
@@ -351,7 +368,7 @@ class PtyMeter:
     def _hear(self) -> None:
         with contextlib.suppress(OSError):
             data = os.read(self._pty.far, 4096)
-            if termios.tcgetattr(self._pty.far)[5] != self._speed:
+            if termios.tcgetattr(self._pty.far)[5] != getattr(termios, f"B{self._speed}"):
                 return
             for _, unit, pdu in (*self._framer.feed(data), *self._framer.silence()):
                 answer = self._handler.answer(unit, pdu)

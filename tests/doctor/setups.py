@@ -19,7 +19,7 @@ from tests.doctor.bench import (
     PM8000,
     SDM120,
     SDM630,
-    TIMEOUT_S,
+    SHORT_S,
     FakeNetwork,
     Line,
     PtyMeter,
@@ -57,6 +57,9 @@ from energymeter.transports import (
 from energymeter.values import Order, WireOrder
 
 __all__ = ["SETUPS", "Bench", "Setup"]
+
+SLOW_S: Final = 1.8
+"""How long a slow meter takes."""
 
 DOCUMENTATION: Final = "192.0.2.7"
 """An address nobody has (RFC 5737)."""
@@ -101,6 +104,8 @@ class Setup:
     """A part of the sentence."""
 
     make: Make
+    is_real: bool = False
+    """Whether real time has to pass: there are threads, or other things than our loop."""
 
     def __str__(self) -> str:
         return getattr(self.make, "__name__", self.title)
@@ -110,11 +115,11 @@ SETUPS: Final[list[Setup]] = []
 
 
 def broken(
-    title: str, layer: Layer, verdict: Verdict, says: str
+    title: str, layer: Layer, verdict: Verdict, says: str, *, is_real: bool = False
 ) -> Callable[[Callable[[Bench], AsyncIterator[Case]]], Make]:
     def register(make: Callable[[Bench], AsyncIterator[Case]]) -> Make:
         manager = asynccontextmanager(make)
-        SETUPS.append(Setup(title, layer, verdict, says, manager))
+        SETUPS.append(Setup(title, layer, verdict, says, manager, is_real))
         return manager
 
     return register
@@ -317,10 +322,13 @@ async def mqtt_broker(bench: Bench) -> AsyncIterator[Case]:
     Layer.TLS,
     Verdict.TLS_NOT_SPOKEN,
     "; try: energymeter read tcp://",
+    is_real=True,
 )
 async def plain_not_tls(bench: Bench) -> AsyncIterator[Case]:
     async with meter(PM8000) as url:
-        yield case_of(replace(parse_wire(url), way=Way.TLS, tls=TlsFiles()), PM8000)
+        yield case_of(
+            replace(parse_wire(url), way=Way.TLS, tls=TlsFiles()), PM8000, timeout_s=SHORT_S
+        )
 
 
 @asynccontextmanager
@@ -335,11 +343,12 @@ async def _tls_meter(files: TlsFiles) -> AsyncIterator[int]:
     Layer.TLS,
     Verdict.TLS_NEEDED,
     "; try: energymeter doctor tls://",
+    is_real=True,
 )
 async def tls_not_plain(bench: Bench) -> AsyncIterator[Case]:
     files = bench.pki.sign("door")
     async with _tls_meter(replace(files, ca=None)) as port:
-        yield case_of(f"127.0.0.1:{port}")
+        yield case_of(f"127.0.0.1:{port}", timeout_s=SHORT_S)
 
 
 @broken(
@@ -347,23 +356,25 @@ async def tls_not_plain(bench: Bench) -> AsyncIterator[Case]:
     Layer.TLS,
     Verdict.CERTIFICATE_REFUSED,
     "give the file of that issuer's certificate as ca",
+    is_real=True,
 )
 async def unknown_issuer(bench: Bench) -> AsyncIterator[Case]:
     files = bench.pki.sign("stranger")
     async with _tls_meter(replace(files, ca=None)) as port:
-        yield case_of(f"tls://127.0.0.1:{port}")
+        yield case_of(f"tls://127.0.0.1:{port}", timeout_s=SHORT_S)
 
 
 @broken(
     "the server wants a certificate of ours",
     Layer.TLS,
     Verdict.TLS_FAILED,
-    "demands a client certificate, give its file as cert and its key as key",
+    "a certificate of ours; give its file as cert and its key as key",
+    is_real=True,
 )
 async def wants_certificate(bench: Bench) -> AsyncIterator[Case]:
     files = bench.pki.sign("strict")
     async with _tls_meter(files) as port:
-        yield case_of(f"tls://127.0.0.1:{port}?ca={files.ca}")
+        yield case_of(f"tls://127.0.0.1:{port}?ca={files.ca}", timeout_s=SHORT_S)
 
 
 # The framing.
@@ -463,9 +474,15 @@ async def garbled(bench: Bench) -> AsyncIterator[Case]:
 # The serial port.
 
 
-@broken("the serial port is not there", Layer.DEVICE, Verdict.NO_DEVICE, "there is no serial port")
+@broken(
+    "the serial port is not there",
+    Layer.DEVICE,
+    Verdict.NO_DEVICE,
+    "there is no serial port",
+    is_real=True,
+)
 async def no_device(bench: Bench) -> AsyncIterator[Case]:
-    yield case_of(f"rtu://{bench.folder}/ttyUSB7", SDM630)
+    yield case_of(f"rtu://{bench.folder}/ttyUSB7", SDM630, timeout_s=SHORT_S)
 
 
 class _Forbidden(Line):
@@ -486,12 +503,16 @@ class _Locked(SerialEndpoint):
 
 
 @broken(
-    "we may not use the serial port", Layer.DEVICE, Verdict.NO_PERMISSION, "permission denied for"
+    "we may not use the serial port",
+    Layer.DEVICE,
+    Verdict.NO_PERMISSION,
+    "permission denied for",
+    is_real=True,
 )
 async def no_permission(bench: Bench) -> AsyncIterator[Case]:
     path = bench.folder / "ttyUSB0"
     path.touch(stat.S_IRUSR)
-    yield case_of(f"rtu://{path}", SDM630, surroundings=_Forbidden(str(path)))
+    yield case_of(f"rtu://{path}", SDM630, surroundings=_Forbidden(str(path)), timeout_s=SHORT_S)
 
 
 @broken(
@@ -499,6 +520,7 @@ async def no_permission(bench: Bench) -> AsyncIterator[Case]:
     Layer.DEVICE,
     Verdict.DEVICE_BUSY,
     "is used by another program",
+    is_real=True,
 )
 async def busy_device(bench: Bench) -> AsyncIterator[Case]:
     port = Pty()
@@ -514,7 +536,7 @@ async def busy_device(bench: Bench) -> AsyncIterator[Case]:
         return protocols[-1]
 
     await holder.connect(keep)
-    yield case_of(f"rtu://{port.path}", SDM630)
+    yield case_of(f"rtu://{port.path}", SDM630, timeout_s=SHORT_S)
     protocols[0].transport.close()  # type: ignore[attr-defined]
     await holder.wait_for_the_last()
     port.unplug()
@@ -528,10 +550,11 @@ async def busy_device(bench: Bench) -> AsyncIterator[Case]:
     Layer.LINE,
     Verdict.OTHER_SPEED,
     "baudrate=19200",
+    is_real=True,
 )
 async def other_speed(bench: Bench) -> AsyncIterator[Case]:
     async with PtyMeter(UnitRouter({1: tables_of(SDM630)}), 19200) as line:
-        yield case_of(f"rtu://{line.path}", SDM630)
+        yield case_of(f"rtu://{line.path}", SDM630, timeout_s=SHORT_S)
 
 
 @broken(
@@ -624,10 +647,10 @@ async def other_master(bench: Bench) -> AsyncIterator[Case]:
 # Echo.
 
 
-@broken("an adapter that echoes", Layer.ECHO, Verdict.ECHO, "?echo=yes'")
+@broken("an adapter that echoes", Layer.ECHO, Verdict.ECHO, "?echo=yes'", is_real=True)
 async def echo(bench: Bench) -> AsyncIterator[Case]:
     async with NullModem() as modem, meter(SDM630, "echo", listen=f"rtu://{modem.other.path}"):
-        yield case_of(f"rtu://{modem.one.path}", SDM630)
+        yield case_of(f"rtu://{modem.one.path}", SDM630, timeout_s=SHORT_S)
 
 
 @broken(
@@ -741,9 +764,9 @@ async def gateway_no_path(bench: Bench) -> AsyncIterator[Case]:
 # Timing.
 
 
-@broken("a slow meter, or a short time-out", Layer.TIMING, Verdict.SLOW, "--timeout 0.")
+@broken("a slow meter, or a short time-out", Layer.TIMING, Verdict.SLOW, "--timeout 4")
 async def slow(bench: Bench) -> AsyncIterator[Case]:
-    async with meter(PM8000, f"late={TIMEOUT_S * 1.8:.2f}s") as url:
+    async with meter(PM8000, f"late={SLOW_S}s") as url:
         yield case_of(url, PM8000)
 
 
@@ -754,7 +777,7 @@ async def slow(bench: Bench) -> AsyncIterator[Case]:
     "answers late now and then",
 )
 async def late(bench: Bench) -> AsyncIterator[Case]:
-    async with meter(PM8000, f"late={TIMEOUT_S * 1.8:.2f}s:0.4", seed=3) as url:
+    async with meter(PM8000, f"late={SLOW_S}s:0.4", seed=3) as url:
         yield case_of(url, PM8000)
 
 

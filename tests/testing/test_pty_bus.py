@@ -154,4 +154,5 @@ def test_end_of_the_line_leaves_nothing_behind() -> None:
 
 
 def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0

@@ -171,7 +171,8 @@ class Connection(asyncio.Protocol):
         if self.ordered is None:
             transaction, data = self.state.ask(unit, request, waiting)
         else:
-            self._silence()  # what is left of an answer will not become one any more
+            if self.state.framer.pending_bytes:
+                self._silence()  # what is left of an answer will not become one any more
             transaction, data = self.ordered.ask(
                 unit, request, waiting, is_fence=is_fence, expires=deadline + _LATEST_S
             )
@@ -248,8 +249,6 @@ class Connection(asyncio.Protocol):
             self._silence()
 
     def _silence(self) -> None:
-        if not self.state.framer.pending_bytes:
-            return
         if self._gap_s is None and self._make_framer is None:  # the stream goes on where it is
             return
         if self.ordered is not None:

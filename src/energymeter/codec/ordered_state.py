@@ -20,9 +20,8 @@ import math
 from typing import Final, Generic, TypeVar
 
 from energymeter.codec.client_state import judge
-from energymeter.codec.codes import Function
 from energymeter.codec.decode import is_exception, reply_mismatch
-from energymeter.codec.framing import Framer
+from energymeter.codec.framing import Frame, Framer
 from energymeter.codec.messages import ReadRequest, Request
 from energymeter.errors import MeterError, MismatchError
 
@@ -36,6 +35,9 @@ _FENCE_FUNCTIONS: Final = (3, 4, 1, 2)
 _FENCE_SIZES: Final = range(1, 17)
 """A fence asks for so many pairs of registers (odd counts some meters refuse), or bytes of bits."""
 
+_REFUSAL: Final = 0x80
+"""What is added to the function when it is refused."""
+
 _CALM_ANSWERS: Final = 100
 """A unit that said what it was not asked is believed as before after so many answers."""
 
@@ -47,35 +49,30 @@ class DoubtfulAnswerError(MismatchError):
 class _Question(Generic[Token]):
     """One question of a unit, on its way or given up."""
 
-    __slots__ = (
-        "expires",
-        "is_doubtful",
-        "is_fence",
-        "misfit",
-        "request",
-        "token",
-        "transaction",
-    )
+    __slots__ = ("expires", "is_fence", "request", "token", "transaction", "unit")
 
-    def __init__(
-        self, transaction: int, request: Request, token: Token, *, is_fence: bool, expires: float
+    def __init__(  # noqa: PLR0913, PLR0917 - flat, for it runs once a request
+        self,
+        transaction: int,
+        unit: int,
+        request: Request,
+        token: Token,
+        is_fence: bool,
+        expires: float,
     ) -> None:
         self.transaction = transaction
+        self.unit = unit
         self.request = request
         self.is_fence = is_fence
         self.expires = expires
         self.token: Token | None = token
         """None once nobody waits for the answer any more."""
-        self.misfit = ""
-        """What is wrong with an answer that came meanwhile and fits no question."""
-        self.is_doubtful = False
-        """Whether what came may have been the answer before, once more."""
 
 
 class _Past(Generic[Token]):
     """What one unit was asked, and what it said last."""
 
-    __slots__ = ("answers", "asked", "heard", "heard_on")
+    __slots__ = ("answers", "asked", "heard", "heard_on", "misfit")
 
     def __init__(self) -> None:
         self.asked: list[_Question[Token]] = []
@@ -84,6 +81,8 @@ class _Past(Generic[Token]):
         """Its last answer; empty: none yet."""
         self.heard_on = b""
         """The request that was an answer to; empty: not known for sure."""
+        self.misfit = ""
+        """What is wrong with an answer that came since the newest question and fits none."""
         self.answers = _CALM_ANSWERS
         """How many good ones since it last said what it was not asked."""
 
@@ -101,35 +100,40 @@ class _Past(Generic[Token]):
         # Where there is none, only a refusal can be another's, and that is not handed out.
         return fence
 
-    def take(self, pdu: bytes) -> _Question[Token] | None:
-        """Take an answer in; returns the question it settles, None: nobody waits for it.
+    def take(self, pdu: bytes) -> tuple[_Question[Token] | None, bool]:
+        """Take an answer in: the oldest question it fits is forgotten, with all before it.
 
-        The oldest question it fits is forgotten, with all before it.
+        Returns:
+            The question it settles, or None; and whether that is in doubt.
         """
         asked = self.asked
-        place = next((place for place, old in enumerate(asked) if _fits(old.request, pdu)), None)
         last, last_on = self.heard, self.heard_on
         self.heard, self.heard_on = pdu, b""
-        if place is None:
+        if not asked:
             self.answers = 0
-            if asked:
-                # It is not made an error of the question under way, whose own answer may still
-                # come and would then be taken for that of the next one.
-                asked[-1].misfit = reply_mismatch(asked[-1].request, pdu) or ""
-            return None
-        question, newest = asked[place], asked[-1]
-        del asked[: place + 1]
+            return None, False
+        newest = asked[-1]
+        for place, question in enumerate(asked):
+            if _fits(question.request, pdu):
+                del asked[: place + 1]
+                break
+        else:
+            # It is not made an error of the question under way, whose own answer may still come
+            # and would then be taken for that of the next one.
+            self.answers = 0
+            self.misfit = reply_mismatch(newest.request, pdu) or ""
+            return None, False
         if question is not newest:
             # A refusal may be that of the older question or of the fence. Either way the unit
             # has passed the older one, which is what a fence is for; it may be answered late.
-            return newest if newest.is_fence and _fits(newest.request, pdu) else None
+            return newest if newest.is_fence and _fits(newest.request, pdu) else None, False
         request = question.request
         self.heard_on = request.pdu
         self.answers += 1
         if pdu == last and request.pdu != last_on and _is_read(request) and not question.is_fence:
-            question.is_doubtful = True
             asked.append(question)
-        return question
+            return question, True
+        return question, False
 
     def _may_get_another_answer(self, request: Request) -> bool:
         if any(_are_alike(old.request, request) for old in self.asked):
@@ -155,9 +159,7 @@ class _Past(Generic[Token]):
 
 
 class OrderedState(Generic[Token]):
-    """Questions under way on a line without transactions, and those it may still answer late.
-
-    One question is under way at a time.
+    """Questions on a line without transactions: one under way, others it may still answer late.
 
     Args:
         framer: Cuts the incoming bytes of this connection.
@@ -171,12 +173,12 @@ class OrderedState(Generic[Token]):
         """Answers dropped because nobody waits for them (any more)."""
         self.last_transaction = 0
         self._pasts: dict[int, _Past[Token]] = {}
-        self._current: dict[int, _Question[Token]] = {}
+        self._current: _Question[Token] | None = None
 
     @property
     def in_flight(self) -> int:
-        """Questions that have no answer yet and are waited for."""
-        return len(self._current)
+        """Questions that have no answer yet and are waited for, 0 or 1."""
+        return int(self._current is not None)
 
     def renewed(self, framer: Framer) -> OrderedState[Token]:
         """The state of the connection after this one.
@@ -228,70 +230,84 @@ class OrderedState(Generic[Token]):
     ) -> tuple[int, bytes]:
         """Register a question; returns its transaction and the bytes to send.
 
-        From `expires` on no answer to it is reckoned with any more.
+        The one before is given up if it was not settled. From `expires` on no answer to this one
+        is reckoned with any more.
         """
+        if self._current is not None:
+            self._current.token = None
         transaction = self.last_transaction = (self.last_transaction + 1) & 0xFFFF
         past = self._pasts.get(unit)
         if past is None:
             past = self._pasts[unit] = _Past()
-        question = _Question(transaction, request, token, is_fence=is_fence, expires=expires)
-        past.asked.append(question)
-        self._current[transaction] = question
-        self.framer.expect(unit, request.function)
-        return transaction, self.framer.encode(transaction, unit, request.pdu)
+        self._current = _Question(transaction, unit, request, token, is_fence, expires)
+        past.asked.append(self._current)
+        past.misfit = ""
+        framer = self.framer
+        framer.expect(unit, request.function)
+        return transaction, framer.encode(transaction, unit, request.pdu)
 
     def forget(self, transaction: int) -> None:
         """Stop waiting for an answer; should it come late it is recognised and dropped."""
-        question = self._current.pop(transaction, None)
-        if question is not None:
-            question.token = None
+        current = self._current
+        if current is not None and current.transaction == transaction:
+            current.token = self._current = None
 
     def receive(self, data: bytes) -> list[tuple[Token, bytes | MeterError]]:
         """Take bytes in; returns what they settle: the answer's PDU, or why there is none."""
-        return self._settle([(unit, pdu) for _, unit, pdu in self.framer.feed(data)])
+        return self._settle(self.framer.feed(data))
 
     def silence(self) -> list[tuple[Token, bytes | MeterError]]:
         """Learn that nothing came for a while; returns what that settles."""
-        return self._settle([(unit, pdu) for _, unit, pdu in self.framer.silence()])
+        return self._settle(self.framer.silence())
 
     def misfit(self, transaction: int) -> str:
         """Why what came meanwhile from the unit asked is not the answer; empty: nothing came."""
-        question = self._current.get(transaction)
-        return "" if question is None else question.misfit
+        current = self._current
+        if current is None or current.transaction != transaction:
+            return ""
+        return self._pasts[current.unit].misfit
 
     def waiting(self) -> list[tuple[int, Token]]:
-        """The questions under way, oldest first: transaction and token."""
-        return [
-            (transaction, question.token)
-            for transaction, question in self._current.items()
-            if question.token is not None
-        ]
+        """The question under way, if any: transaction and token."""
+        current = self._current
+        if current is None or current.token is None:
+            return []
+        return [(current.transaction, current.token)]
 
     def abandon(self) -> list[Token]:
-        """Give all questions up, the connection being gone; returns their tokens."""
+        """Give the question up, the connection being gone; returns its token, if there is one."""
         tokens = [token for _, token in self.waiting()]
-        for transaction in list(self._current):
-            self.forget(transaction)
+        if self._current is not None:
+            self.forget(self._current.transaction)
         return tokens
 
-    def _settle(self, answers: list[tuple[int, bytes]]) -> list[tuple[Token, bytes | MeterError]]:
+    def _settle(self, frames: list[Frame]) -> list[tuple[Token, bytes | MeterError]]:
         settled: list[tuple[Token, bytes | MeterError]] = []
-        for unit, pdu in answers:
+        for _, unit, pdu in frames:
             past = self._pasts.get(unit)
-            question = None if past is None else past.take(pdu)
+            question, is_doubtful = (None, False) if past is None else past.take(pdu)
             if question is None or question.token is None:
                 self.foreign_answers += 1
                 continue
-            if question.is_doubtful:
+            token = question.token
+            question.token = self._current = None
+            if is_doubtful:
                 msg = "the answer is the one before once more, it may have been said twice"
-                settled.append((question.token, DoubtfulAnswerError(msg, data=pdu, unit=unit)))
+                settled.append((token, DoubtfulAnswerError(msg, data=pdu, unit=unit)))
+            elif pdu[0] < _REFUSAL:
+                settled.append((token, pdu))
             else:
-                settled.append((question.token, judge(unit, pdu, unit, question.request)))
-            self.forget(question.transaction)
+                settled.append((token, judge(unit, pdu, unit, question.request)))
         return settled
 
 
 def _fits(request: Request, pdu: bytes) -> bool:
+    """Whether this can be the answer to that, a refusal among them."""
+    if _is_read(request):
+        size = len(pdu)
+        if size == request.answer_bytes:
+            return pdu[0] == request.function and pdu[1] == size - 2
+        return size == 2 and pdu[0] == request.function | _REFUSAL
     return is_exception(request, pdu) or reply_mismatch(request, pdu) is None
 
 
@@ -301,9 +317,9 @@ def _are_alike(one: Request, other: Request) -> bool:
 
 
 def _is_read(request: Request) -> bool:
-    return request.function <= Function.READ_INPUT_REGISTERS
+    return request.function <= 4
 
 
 def _fence(function: int, address: int, size: int) -> ReadRequest:
-    count = 8 * size if function <= Function.READ_DISCRETE_INPUTS else 2 * size
+    count = 8 * size if function <= 2 else 2 * size
     return ReadRequest(function, min(address, 0x10000 - count), count)

@@ -51,8 +51,16 @@ async def explain_tls_loss(case: Case, contact: Exchange) -> Step | None:
     """A refusal that TLS 1.3 tells only when the first question is asked."""
     if case.wire.way is not Way.TLS or not contact.is_lost or contact.heard:
         return None
-    assert contact.error is not None  # noqa: S101 - it was lost
-    return Step(Layer.TLS, Verdict.TLS_FAILED, contact.error.message, contact.error.message)
+    if case.wire.tls is not None and case.wire.tls.cert is None:
+        return Step(
+            Layer.TLS,
+            Verdict.TLS_FAILED,
+            f"TLS came about, then at the first question: {contact.error}",
+            f"{case.wire.host} agrees on TLS and hangs up at the first question: it wants a "
+            f"certificate of ours; give its file as cert and its key as key, as in "
+            f"{case.place}{'&' if '?' in case.place else '?'}cert=FILE&key=FILE",
+        )
+    return Step(Layer.TLS, Verdict.TLS_FAILED, str(contact.error), str(contact.error))
 
 
 async def find_tls(case: Case) -> Step | None:

@@ -89,8 +89,9 @@ class Guarded(asyncio.Transport):
         super().__init__()
         self.is_lost = False
         """Whether the protocol has been told of the end."""
+        self.was_closed_by_us = False
+        """Whether the protocol wanted the end."""
         self._inner = inner
-        self._is_closing = False
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """As the transport inside."""
@@ -103,17 +104,17 @@ class Guarded(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether nothing can be written any more."""
-        return self._is_closing or self._inner.is_closing()
+        return self.was_closed_by_us or self._inner.is_closing()
 
     def close(self) -> None:
         """Send what is left to send, then close."""
         if not self.is_closing():
-            self._is_closing = True
+            self.was_closed_by_us = True
             self._inner.close()
 
     def abort(self) -> None:
         """Close now."""
-        self._is_closing = True
+        self.was_closed_by_us = True
         if not self.is_lost:
             self._inner.abort()
 

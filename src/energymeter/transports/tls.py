@@ -70,7 +70,7 @@ class TlsEndpoint:
         context = await asyncio.to_thread(self.files.client_context)
         try:
             await dial(
-                lambda: Relay(protocol_factory, in_words=self._lost_in_words),
+                lambda: _ClientRelay(protocol_factory, self._why_lost),
                 self.host,
                 self.port,
                 context=context,
@@ -86,9 +86,18 @@ class TlsEndpoint:
     def release(self) -> None:
         """See `Endpoint.release`; nothing is kept."""
 
-    def _lost_in_words(self, error: Exception) -> Exception:
+    def _why_lost(self, error: Exception | None, *, was_heard: bool) -> Exception | None:
         reason = self._reason(error) if isinstance(error, ssl.SSLError) else None
-        return error if reason is None else ConnectionResetError(f"the other side {reason}")
+        if reason is None and was_heard:
+            return error
+        if reason is None:
+            reason = f"closed the connection as soon as TLS had begun, does it {self._doubt}?"
+        return ConnectionResetError(f"the other side {reason}")
+
+    @property
+    def _doubt(self) -> str:
+        """What a peer may have against us that says nothing."""
+        return "want a client certificate" if self.files.cert is None else "reject ours"
 
     def _reason(self, error: Exception) -> str | None:
         """What TLS has against this peer, or it against us; None: it was not TLS."""
@@ -102,7 +111,7 @@ class TlsEndpoint:
             case ConnectionResetError() | BrokenPipeError():
                 return (
                     "closed the connection when TLS began, "
-                    "is it plain Modbus TCP (tcp://) on that port?"
+                    f"is it plain Modbus TCP (tcp://) on that port, or does it {self._doubt}?"
                 )
         return None
 
@@ -150,6 +159,28 @@ _NO_TLS: Final = (
     "UNEXPECTED_EOF",
 )
 """What OpenSSL calls bytes that are no TLS."""
+
+
+class _ClientRelay(Relay):
+    """Knows whether the other side ever said anything: with TLS 1.3 it may refuse us late."""
+
+    def __init__(
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        why_lost: Callable[..., Exception | None],
+    ) -> None:
+        super().__init__(factory)
+        self._why_lost = why_lost
+        self._was_heard = False
+
+    def data_received(self, data: bytes) -> None:
+        self._was_heard = True
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.transport is not None and not self.transport.was_closed_by_us:
+            exc = self._why_lost(exc, was_heard=self._was_heard)
+        super().connection_lost(exc)
 
 
 class TlsListener:
