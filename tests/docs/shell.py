@@ -2,7 +2,7 @@
 
 They are run as printed, with these exceptions, all of them here:
 
-- ports. The documents use 5020 to 5025; two sittings at once, or a machine where one is taken,
+- ports. The documents use 5020 to 5039; two sittings at once, or a machine where one is taken,
   must not fail, so each port of a document is replaced by a free one, the same throughout.
 - what ends with `&` is started and left running; for a simulator the next command waits until it
   says where it listens. Everything is ended at the end of the document.
@@ -31,7 +31,7 @@ __all__ = ["NOT_RUN", "Sitting", "commands_of", "free_ports", "ports_of"]
 NOT_RUN: Final = ("make", "source", "pip")
 """First words of commands that are looked at and not run."""
 
-_PORT: Final = re.compile(r"\b502\d\b")
+_PORT: Final = re.compile(r"\b50[23]\d\b")
 _LIMIT_S: Final = 20
 
 
@@ -132,7 +132,11 @@ class Sitting:
         process = self._open(words)
         self._background.append(process)
         assert process.stdout is not None
-        assert " on 127.0.0.1:" in line_of(process.stdout), words
+        first = line_of(process.stdout)
+        assert re.search(r" on (127\.0\.0\.1:|\w+(\+\w+)?://|\d+ wires)", first), words
+        if " wires" in first:
+            while "Ctrl-C" not in line_of(process.stdout):
+                pass
 
     def _open(self, words: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
