@@ -20,6 +20,7 @@ from energymeter import errors, profiles
 from energymeter.cli.app import cli
 from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
 from energymeter.profiles import Profile, ProfileLibrary, catalogue
+from energymeter.simulator.faults.catalogue import fault_list_page
 from energymeter.values.quantities import Quantity, quantities
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -279,6 +280,7 @@ def _field_docs() -> dict[str, dict[str, str]]:
 PAGES = {
     "commands.md": commands_page,
     "errors.md": errors_page,
+    "fault-list.md": lambda: f"{NOTICE}\n{fault_list_page()}".rstrip() + "\n",
     "meters.md": meters_page,
     "profile-keys.md": keys_page,
 }

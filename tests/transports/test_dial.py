@@ -112,7 +112,8 @@ def test_a_device_that_hung_up_is_not_handed_out(loop: str) -> None:
     async def scenario() -> None:
         endpoint = await listening()
         gone = await device(endpoint)
-        await end_of(gone)
+        gone.transport.abort()
+        await until(lambda: gone.is_lost)
         await asyncio.sleep(0.01)
         waiting = asyncio.create_task(endpoint.connect(Ear))
         await turns(10)
@@ -120,10 +121,6 @@ def test_a_device_that_hung_up_is_not_handed_out(loop: str) -> None:
         waiting.cancel()
         await asyncio.wait([waiting])
         await end(endpoint)
-
-    async def end_of(ear: Ear) -> None:
-        ear.transport.abort()
-        await until(lambda: ear.is_lost)
 
     run(scenario(), loop)
 
@@ -149,24 +146,24 @@ def test_those_who_wait_are_served_in_turn(loop: str) -> None:
 
 
 @on_each_loop
-def test_a_call_that_woke_somebody_who_gave_up_goes_to_the_next(loop: str) -> None:
+@pytest.mark.parametrize("step", range(12))
+def test_a_call_is_lost_to_nobody_who_gives_up(step: int, loop: str) -> None:
     async def scenario() -> None:
         endpoint = await listening()
-        caller = Ear()
-        dialling = asyncio.create_task(
-            TcpEndpoint("127.0.0.1", endpoint.port).connect(caller.itself)
-        )
-        for _ in range(30):
-            task = asyncio.create_task(endpoint.connect(Ear))
-            await turns(2)
-            task.cancel()
-            await asyncio.wait([task])
-        await dialling
-        owner = Ear()
-        await endpoint.connect(owner.itself)
-        owner.transport.write(b"x")
-        await until(lambda: caller.data == b"x" or caller.is_lost)
-        await end(endpoint, owner, caller)
+        owners = [Ear(), Ear()]
+        tasks = [asyncio.create_task(endpoint.connect(owner.itself)) for owner in owners]
+        dialling = asyncio.create_task(device(endpoint))
+        await turns(step)
+        tasks[0].cancel()
+        caller = await dialling
+        await asyncio.wait([tasks[0]])
+        taker = owners[1 if tasks[0].cancelled() else 0]
+        await until(lambda: taker.times_made == 1)
+        caller.transport.write(b"x")
+        await until(lambda: taker.data == b"x")
+        tasks[1].cancel()
+        await asyncio.wait(tasks)
+        await end(endpoint, taker, caller)
 
     run(scenario(), loop)
 
@@ -205,7 +202,7 @@ def test_a_port_that_is_taken_is_said_in_words(loop: str) -> None:
     async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             endpoint = DialInEndpoint(port=taken.getsockname()[1])
-            with pytest.raises(LinkOpenError, match="cannot listen on .* Address already in use"):
+            with pytest.raises(LinkOpenError, match="Address already in use"):
                 await endpoint.connect(Ear)
 
     run(scenario(), loop)

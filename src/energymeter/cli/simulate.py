@@ -155,6 +155,13 @@ class _Plan:
     help="File that says what happens when.",
 )
 @click.option(
+    "--writing-role",
+    "writing_roles",
+    metavar="ROLE",
+    multiple=True,
+    help="Role in a client's certificate that may write over TLS; all others may only read.",
+)
+@click.option(
     "--rest",
     metavar="[HOST:]PORT",
     help="Control it by HTTP while it runs; only from this machine unless HOST says otherwise.",
@@ -193,6 +200,7 @@ def _plan(options: dict[str, Any]) -> _Plan:
         misbehaviour=misbehaviour,
         latency_s=None if options["latency"] is None else _duration(options["latency"]),
         has_line_timing=options["line_timing"],
+        writing_roles=options["writing_roles"],
     )
     place = _place(options, seed, manners)
     if misbehaviour is not None:

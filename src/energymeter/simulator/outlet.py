@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from energymeter.clock import Clock
 from energymeter.errors import ConfigError
-from energymeter.server import Delivery, Handler, ModbusServer, SerialLine, UnitRouter
+from energymeter.server import Delivery, Handler, ModbusServer, Roles, SerialLine, UnitRouter
 from energymeter.simulator.faults import Misbehaviour
 from energymeter.simulator.meter import SimulatedMeter
 from energymeter.transports import Way, Wire, parse_wire
@@ -30,6 +30,9 @@ class Manners:
 
     has_line_timing: bool = False
     """Whether characters take their time on serial lines, as the URL says."""
+
+    writing_roles: Sequence[str] = ()
+    """Roles in a client's certificate that may write over TLS; the others may only read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,7 @@ def make_outlet(  # noqa: PLR0913 - what a wire is, and what is on it
         wire,
         handler,
         delivery=_timed(wire, faulty, manners, clock),
+        roles=Roles(manners.writing_roles) if wire.way is Way.TLS else None,
         idle_timeout_s=idle_timeout_s,
         clock=clock,
     )
