@@ -13,12 +13,13 @@ import struct
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
 from tests.support.scripted import word_at
 
 from energymeter.client import Link
-from energymeter.clock import Alarm
+from energymeter.clock import Alarm, Clock
 from energymeter.codec import Framing
 from energymeter.transports import MemoryLine
 
@@ -62,7 +63,6 @@ class LoopClock:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.alarms: list[asyncio.TimerHandle] = []
 
     def monotonic(self) -> float:
         return self._loop.time()
@@ -177,7 +177,7 @@ class Bus:
 
     def __init__(
         self,
-        clock: LoopClock,
+        clock: Clock,
         units: dict[int, Manner],
         *,
         framing: Framing = Framing.RTU,
@@ -199,6 +199,8 @@ class Bus:
         self._quiet_since = -1e9
         self._line_free_at = 0.0
         self._client: asyncio.Transport | None = None
+        self.hangs_up_after_s: float | None = None
+        """Each connection is ended so long after it was made; None: it is not."""
 
     async def start(self) -> Bus:
         """Begin to listen."""
@@ -236,6 +238,8 @@ class Bus:
         """A client is there."""
         self.connections += 1
         self._client = transport
+        if self.hangs_up_after_s is not None:
+            self.clock.call_at(self.clock.monotonic() + self.hangs_up_after_s, transport.close)
 
     def hear(self, data: bytes) -> None:
         """A question, whole."""
@@ -291,6 +295,7 @@ def _later(say: Callable[[bytes], None], data: bytes) -> Callable[[], None]:
 _POLYNOMIAL: Final = 0xA001
 
 
+@lru_cache(maxsize=1024)
 def _crc(data: bytes) -> bytes:
     crc = 0xFFFF
     for byte in data:

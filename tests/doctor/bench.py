@@ -42,6 +42,7 @@ __all__ = [
     "Line",
     "PtyMeter",
     "Session",
+    "SlowName",
     "answer_mbap",
     "case_of",
     "free_port",
@@ -233,6 +234,20 @@ class FakeNetwork(Surroundings):
 
     async def try_door(self, host: str, port: int, seconds: float) -> Door:
         return self._doors.get(port, self._door)
+
+
+class SlowName(FakeNetwork):
+    """A name whose addresses are tried one after the other, the dead ones for two seconds."""
+
+    def __init__(self, addresses: Mapping[str, Door]) -> None:
+        super().__init__(names=lambda host: tuple(addresses))
+        self._by_address = addresses
+
+    async def try_door(self, host: str, port: int, seconds: float) -> Door:
+        if host in self._by_address:
+            return self._by_address[host]
+        await asyncio.sleep(2.0)
+        return Door.OPEN
 
 
 class _Nowhere:

@@ -24,6 +24,7 @@ from tests.doctor.bench import (
     Line,
     PtyMeter,
     Session,
+    SlowName,
     answer_mbap,
     case_of,
     free_port,
@@ -226,6 +227,17 @@ async def other_port(bench: Bench) -> AsyncIterator[Case]:
 
 
 @broken(
+    "a name with two addresses, the first of which is dead",
+    Layer.PORT,
+    Verdict.SLOW,
+    "use the one that does; try: energymeter read tcp://192.0.2.8:502",
+)
+async def dead_first_address(bench: Bench) -> AsyncIterator[Case]:
+    network = SlowName({"192.0.2.6": Door.SILENT, "192.0.2.8": Door.OPEN})
+    yield case_of("meter.example", PM8000, surroundings=network)
+
+
+@broken(
     "the meter takes UDP, not TCP",
     Layer.PORT,
     Verdict.OTHER_TRANSPORT,
@@ -352,6 +364,25 @@ async def tls_not_plain(bench: Bench) -> AsyncIterator[Case]:
 
 
 @broken(
+    "a web server that wants TLS",
+    Layer.FRAMING,
+    Verdict.OTHER_PROTOCOL,
+    "is a web server",
+    is_real=True,
+)
+async def https_server(bench: Bench) -> AsyncIterator[Case]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(100):
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    context = replace(bench.pki.sign("web"), ca=None).server_context()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    yield case_of(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=SHORT_S)
+    server.close()
+
+
+@broken(
     "a certificate of an unknown issuer",
     Layer.TLS,
     Verdict.CERTIFICATE_REFUSED,
@@ -422,6 +453,29 @@ async def ascii_over_tcp(bench: Bench) -> AsyncIterator[Case]:
 async def two_wrongs(bench: Bench) -> AsyncIterator[Case]:
     async with meter({3: SDM630}, listen="rtu+tcp://127.0.0.1:0") as url:
         yield case_of(url.removeprefix("rtu+"), SDM630)
+
+
+@broken(
+    "RTU over UDP, asked as Modbus UDP",
+    Layer.FRAMING,
+    Verdict.OTHER_FRAMING,
+    "; try: energymeter read rtu+udp://",
+)
+async def rtu_over_udp(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(SDM630, listen="rtu+udp://127.0.0.1:0") as url:
+        yield case_of(url.removeprefix("rtu+"), SDM630)
+
+
+@broken(
+    "a device that dials in and speaks RTU, awaited as Modbus TCP",
+    Layer.FRAMING,
+    Verdict.OTHER_FRAMING,
+    "; try: energymeter read rtu+listen://",
+)
+async def dials_in_with_rtu(bench: Bench) -> AsyncIterator[Case]:
+    port = free_port()
+    async with meter(SDM630, listen=f"rtu+dial://127.0.0.1:{port}"):
+        yield case_of(f"listen://:{port}", SDM630)
 
 
 @broken(
@@ -761,6 +815,28 @@ async def gateway_no_path(bench: Bench) -> AsyncIterator[Case]:
         yield case_of(url, SDM630)
 
 
+@broken(
+    "a gateway that takes longer than the time-out to say so",
+    Layer.GATEWAY,
+    Verdict.TARGET_SILENT,
+    "the gateway works, but no meter answers it",
+)
+async def slow_gateway(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(SDM630, "gateway_failed", "late=2s") as url:
+        yield case_of(url, SDM630)
+
+
+@broken(
+    "a gateway that says exception 4 of a silent meter",
+    Layer.UNIT,
+    Verdict.FAILING,
+    "the meter behind it is silent",
+)
+async def failing(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(SDM630, "exception=4") as url:
+        yield case_of(url, SDM630)
+
+
 # Timing.
 
 
@@ -768,6 +844,29 @@ async def gateway_no_path(bench: Bench) -> AsyncIterator[Case]:
 async def slow(bench: Bench) -> AsyncIterator[Case]:
     async with meter(PM8000, f"late={SLOW_S}s") as url:
         yield case_of(url, PM8000)
+
+
+@broken("a slow meter on a converter", Layer.TIMING, Verdict.SLOW, "only after 1.8 s")
+async def slow_converter(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(SDM630, f"late={SLOW_S}s", listen="rtu+tcp://127.0.0.1:0") as url:
+        yield case_of(url, SDM630)
+
+
+@broken(
+    "a slow line: long reads take longer than the time-out",
+    Layer.TIMING,
+    Verdict.SLOW,
+    "long reads take the meter 2.",
+)
+async def slow_line(bench: Bench) -> AsyncIterator[Case]:
+    tables = tables_of(SDM630)
+    loop = asyncio.get_running_loop()
+
+    def answer(session: Session, data: bytes) -> None:
+        loop.call_later(data[11] / 20, answer_mbap, session, data, tables)
+
+    async with talker(answer) as url:
+        yield case_of(url, SDM630)
 
 
 @broken(

@@ -15,6 +15,16 @@ from energymeter.errors import EndpointError, LinkOpenError
 from energymeter.transports import DialInEndpoint, DialOutListener, TcpEndpoint, TcpListener
 
 
+class WatchedClock(ManualClock):
+    """Counts the pauses that were begun."""
+
+    sleeps = 0
+
+    async def sleep_until(self, when: float) -> None:
+        self.sleeps += 1
+        await super().sleep_until(when)
+
+
 async def device(endpoint: DialInEndpoint) -> Ear:
     """A device that has dialled in."""
     ear = Ear()
@@ -134,7 +144,7 @@ def test_those_who_wait_are_served_in_turn(loop: str) -> None:
         await turns(5)
         tasks[0].cancel()
         caller = await device(endpoint)
-        await until(lambda: tasks[1].done())
+        await until(tasks[1].done)
         assert not tasks[2].done()
         caller.transport.write(b"x")
         await until(lambda: owners[1].data == b"x")
@@ -158,7 +168,7 @@ def test_a_call_is_lost_to_nobody_who_gives_up(step: int, loop: str) -> None:
         caller = await dialling
         await asyncio.wait([tasks[0]])
         taker = owners[1 if tasks[0].cancelled() else 0]
-        await until(lambda: taker.times_made == 1)
+        await until(lambda: bool(taker.times_made))
         caller.transport.write(b"x")
         await until(lambda: taker.data == b"x")
         tasks[1].cancel()
@@ -214,11 +224,11 @@ def test_a_port_that_is_taken_is_said_in_words(loop: str) -> None:
 @on_each_loop
 def test_a_device_dials_once_a_second_until_somebody_answers(loop: str) -> None:
     async def scenario() -> None:
-        clock, ears, inside = ManualClock(), Ears(), Ears()
+        clock, ears, inside = WatchedClock(), Ears(), Ears()
         owner = TcpListener(port=free_port())
         dialler = DialOutListener("127.0.0.1", owner.port, clock=clock)
         await dialler.start(inside)
-        await asyncio.sleep(0.01)
+        await until(lambda: clock.sleeps == 1)
         await owner.start(ears)
         await clock.advance(0.9)
         await asyncio.sleep(0.01)
@@ -227,7 +237,7 @@ def test_a_device_dials_once_a_second_until_somebody_answers(loop: str) -> None:
         await until(lambda: len(ears.open) == 1)
 
         ears.open[0].transport.abort()
-        await until(lambda: not inside.open)
+        await until(lambda: clock.sleeps == 2)
         await clock.advance(1.1)
         await until(lambda: len(ears.connected) == 2)
 
@@ -237,6 +247,26 @@ def test_a_device_dials_once_a_second_until_somebody_answers(loop: str) -> None:
         await clock.advance(5)
         assert len(ears.connected) == 2
         await dialler.wait_closed()
+        owner.close()
+        await owner.wait_closed()
+
+    run(scenario(), loop)
+
+
+@on_each_loop
+def test_a_device_told_to_stop_while_it_dials_leaves_no_connection(loop: str) -> None:
+    async def scenario() -> None:
+        owner, ears = TcpListener(port=0), Ears()
+        await owner.start(ears)
+        for step in range(16):
+            inside, dialler = Ears(), DialOutListener("127.0.0.1", owner.port)
+            await dialler.start(inside)
+            await turns(step)
+            dialler.close()
+            await dialler.wait_closed()
+            for ear in inside.open:
+                ear.transport.abort()
+        await until(lambda: not ears.open)
         owner.close()
         await owner.wait_closed()
 

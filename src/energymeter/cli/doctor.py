@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
 import click
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
 
 from energymeter.cli.options import PositiveFloat, find_profile, meter_options, profile_library
 from energymeter.cli.wire import URL
 from energymeter.discovery import ProfileTree
 from energymeter.doctor import Case, Diagnosis, Mark, Step, examine
-from energymeter.errors import ProfileError
+from energymeter.errors import ConfigError, ProfileError
 from energymeter.eventloop import run
 from energymeter.profiles import Profile
 from energymeter.transports import Wire, parse_wire
@@ -53,7 +56,9 @@ def command(host: str, **options: Any) -> int:  # noqa: ANN401
     is_named = options["profile"] is not None or options["device"] is not None
     profile = find_profile(options["profile"], options["device"]) if is_named else None
     port = None if profile is None else profile.defaults.tcp_port
-    case = _case(parse_wire(host, default_port=port or 502), profile, options)
+    wire = parse_wire(host, default_port=port or 502)
+    wire.endpoint()  # whatever is wrong with the URL is said before anything is tried
+    case = _case(wire, profile, options)
     diagnosis = run(_examine(case, as_json=options["as_json"]))
     if options["as_json"]:
         click.echo(json.dumps(_as_data(case, diagnosis), indent=2, ensure_ascii=False))
@@ -70,6 +75,10 @@ def _case(wire: Wire, profile: Profile | None, options: Mapping[str, Any]) -> Ca
         for word in (f"--{name}", options[name])
     ]
     usual = 1 if profile is None else profile.defaults.unit
+    unit = usual if options["unit"] is None else options["unit"]
+    if not unit and not wire.framing.has_transactions:
+        msg = "unit 0 is everybody on a serial line and nobody answers, give the unit's number"
+        raise ConfigError(msg)
     timeout_s = wire.timeout_s or options["timeout"]
     library = profile_library()
 
@@ -80,12 +89,12 @@ def _case(wire: Wire, profile: Profile | None, options: Mapping[str, Any]) -> Ca
 
     return Case(
         wire=wire,
-        unit=usual if options["unit"] is None else options["unit"],
+        unit=unit,
         is_unit_given=options["unit"] is not None,
         profile=profile,
         meter_words=tuple(words),
         timeout_s=timeout_s,
-        limit_s=_LIMIT_S * max(1.0, timeout_s),
+        limit_s=_LIMIT_S * max(1.0, timeout_s) + (wire.connect_timeout_s or 0.0),
         tree=tree,
     )
 
@@ -95,9 +104,19 @@ async def _examine(case: Case, *, as_json: bool) -> Diagnosis:
     click.echo(
         f"examining {case.place} unit {case.unit}{meter}: at most {case.limit_s:g} s", err=True
     )
-    with _progress() as tell:
-        case.tell = tell
-        return await examine(case, on_step=lambda step: None if as_json else _show(step))
+    with _status() as status:
+        if status is not None:
+            case.tell = lambda text: status.update(Text(text))
+
+        def show(step: Step) -> None:
+            if status is not None:  # it would take the line for itself
+                status.stop()
+            if not as_json:
+                _show(step)
+            if status is not None:
+                status.start()
+
+        return await examine(case, on_step=show)
 
 
 def _show(step: Step) -> None:
@@ -106,16 +125,13 @@ def _show(step: Step) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being tried, on a terminal; nothing elsewhere."""
+def _status() -> Iterator[Status | None]:
+    """A line that says what is being tried, on a terminal; None elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda _text: None
+        yield None
         return
-    from rich.console import Console  # noqa: PLC0415 - only people pay for it
-    from rich.text import Text  # noqa: PLC0415
-
     with Console(stderr=True).status("") as status:
-        yield lambda text: status.update(Text(text))
+        yield status
 
 
 def _as_data(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:

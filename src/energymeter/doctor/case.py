@@ -40,6 +40,9 @@ _BREATH_S: Final = 0.2
 """A device needs a moment to notice that a connection has ended; a fifth of the time-out if that
 is less."""
 
+_DIAL_AGAIN_S: Final = 10.0
+"""A device that dials in does so again soon after it was hung up on, if it does."""
+
 _TELLING: Final = ("voltage", "frequency", "active_power", "current", "volume", "flow")
 
 
@@ -173,8 +176,10 @@ class Case:
     def units(self) -> Iterator[int]:
         """Other units to try, the likeliest first."""
         usual = () if self.profile is None else (self.profile.defaults.unit,)
-        for unit in dict.fromkeys((*usual, *USUAL_UNITS)):
-            if unit != self.unit and (unit or self.wire.framing.has_transactions):
+        # On a network without a gateway the unit means nothing: 255 and 0 are what devices like.
+        alone = (1, 255, 0) if self.wire.framing.has_transactions else ()
+        for unit in dict.fromkeys((*usual, *alone, *USUAL_UNITS)):
+            if unit != self.unit and (unit or alone):
                 yield unit
 
     def questions(self) -> Iterable[ReadRequest]:
@@ -213,17 +218,21 @@ class Case:
             meter = self.meter_words
         else:
             usual = -1  # what another profile says of it is not known here
+        if timeout_s is not None and wire.timeout_s is not None:
+            wire = replace(wire, timeout_s=timeout_s)  # what the URL says counts
         verb = verb or ("read" if meter else "doctor")
         words = ["energymeter", verb, str(wire), *meter]
         if unit != usual or self.is_unit_given:
             words += ["--unit", str(unit)]
         if timeout_s is None and self.timeout_s != _USUAL_TIMEOUT_S and wire.timeout_s is None:
             timeout_s = self.timeout_s
-        if timeout_s is not None:
+        if timeout_s is not None and wire.timeout_s is None:
             words += ["--timeout", f"{timeout_s:g}"]
         return shlex.join([*words, *extra])
 
     async def _probe_to(self, wire: Wire) -> Probe:
+        if wire.way is Way.LISTEN and wire != self.wire:
+            wire = replace(wire, connect_timeout_s=_DIAL_AGAIN_S)
         if self._probe is not None and self._probe.wire == wire:
             return self._probe
         await self.hang_up()

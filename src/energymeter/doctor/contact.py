@@ -22,7 +22,6 @@ from energymeter.doctor.envelope import (
     explain_other_units,
     explain_stranger,
     explain_tls_needed,
-    speech_of,
 )
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.line import explain_line, explain_other_master
@@ -33,8 +32,14 @@ from energymeter.doctor.patience import (
 )
 from energymeter.doctor.probe import Exchange
 from energymeter.doctor.secure import explain_tls_loss
-from energymeter.doctor.shape import explain_foreign_answer, explain_gateway, explain_ids
+from energymeter.doctor.shape import (
+    explain_failing,
+    explain_foreign_answer,
+    explain_gateway,
+    explain_ids,
+)
 from energymeter.doctor.silence import explain_silence
+from energymeter.doctor.way import speech_of
 
 __all__ = ["examine_contact"]
 
@@ -73,6 +78,7 @@ _BUSY_PAUSES_S: Final = (0.2, 0.5, 1.0)
 """Before each repetition of a question the unit was too busy for."""
 
 _BUSY: Final = (5, 6)
+_FAILURE: Final = 4
 
 
 async def examine_contact(case: Case) -> list[Step]:
@@ -109,6 +115,8 @@ async def _welcome(case: Case, contact: Exchange) -> list[Step]:
         contact = await case.ask(contact.request)
     if contact.code in _BUSY:
         return [*steps, _busy(case, contact)]
+    if contact.code == _FAILURE and (failing := await explain_failing(case, contact)) is not None:
+        return [*steps, failing]
     case.contact = contact
     case.question = contact.request
     took = f"unit {case.unit} answers after {contact.seconds * 1000:.0f} ms"

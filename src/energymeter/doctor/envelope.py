@@ -6,15 +6,14 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from energymeter.codec import Framing
 from energymeter.doctor.case import Case
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.probe import Exchange
 from energymeter.doctor.secure import find_tls
 from energymeter.doctor.sound import Nature
-from energymeter.doctor.stranger import TLS, quote
-from energymeter.doctor.way import other_framings, with_framing
-from energymeter.doctor.who import find_unit, other_unit
+from energymeter.doctor.stranger import TLS
+from energymeter.doctor.way import other_framings, speech_of, with_framing
+from energymeter.doctor.who import find_unit, other_unit, stranger_step
 from energymeter.errors import LinkOpenError
 from energymeter.transports import Way, Wire
 
@@ -26,8 +25,6 @@ __all__ = [
     "explain_other_units",
     "explain_stranger",
     "explain_tls_needed",
-    "speech_of",
-    "stranger_step",
 ]
 
 _PATIENCE_S: Final = 0.3
@@ -45,17 +42,6 @@ async def explain_stranger(case: Case, contact: Exchange) -> Step | None:
     if sound.stranger == TLS:
         return await find_tls(case)
     return stranger_step(case, sound.stranger, sound.data)
-
-
-def stranger_step(case: Case, stranger: str, data: bytes) -> Step:
-    """The step that says who is there instead of a meter."""
-    return Step(
-        Layer.FRAMING,
-        Verdict.OTHER_PROTOCOL,
-        f"it says {quote(data)}",
-        f"port {case.wire.port} of {case.wire.host} is {stranger}, not Modbus: look up the Modbus "
-        f"port in the device's menu, 502 as a rule",
-    )
 
 
 async def explain_hanging_up(case: Case, contact: Exchange) -> Step | None:
@@ -156,13 +142,3 @@ def _other_framing(case: Case, wire: Wire, found: Exchange) -> Step:
         f"{asked}{unit}",
         case.command(wire=wire, unit=found.unit),
     )
-
-
-def speech_of(wire: Wire) -> str:
-    """What people call an envelope on this way."""
-    if wire.framing is Framing.MBAP:
-        return "Modbus UDP" if wire.way is Way.UDP else "Modbus TCP"
-    kind = "RTU" if wire.framing is Framing.RTU else "ASCII"
-    if wire.way is Way.SERIAL:
-        return kind
-    return f"{kind} over {'UDP' if wire.way is Way.UDP else 'TCP'}"

@@ -89,6 +89,9 @@ class Verdict(StrEnum):
 
     SILENT = "silent"
     BUSY = "busy"
+    FAILING = "failing"
+    """It, or a gateway in its place, answers every question with exception 4."""
+
     NO_PATH = "no-path"
     TARGET_SILENT = "target-silent"
     SLOW = "slow"

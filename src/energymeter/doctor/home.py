@@ -20,7 +20,7 @@ __all__ = ["difference_step", "examine_home", "looks_like", "other_profile_step"
 _ASKED: Final = 3
 """Points asked for before the profile counts as refused; one may be an option not fitted."""
 
-_BASES: Final = (-40001, -40000, -30001, -30000, 40001, 40000, 30001, 30000, -400001, 10000)
+_BASES: Final = (-40001, -40000, -30001, -30000, 40001, 40000, 30001, 30000)
 """What documents add to addresses, or leave out: the printed number for the address on the wire."""
 
 _TABLES: Final = (Table.HOLDING, Table.INPUT)
@@ -33,7 +33,7 @@ async def examine_home(case: Case) -> list[Step]:
         return []
     points = telling_points(profile)
     if not points:
-        return []
+        return [Step(Layer.FUNCTION, Verdict.NOTED, f"{profile.name} has no registers to judge")]
     refused: list[Exchange] = []
     for point in points[:_ASKED]:
         case.tell(f"reading {point.name}")

@@ -6,6 +6,7 @@ from energymeter.codec import ReadRequest
 from energymeter.codec.codes import READ_FUNCTIONS
 from energymeter.doctor.case import Case, question_of
 from energymeter.doctor.finding import Layer, Step, Verdict
+from energymeter.doctor.patience import comfortable_s
 from energymeter.doctor.probe import Exchange
 from energymeter.planner import Block, plan_reads
 
@@ -25,6 +26,10 @@ async def examine_length(case: Case) -> list[Step]:
     case.tell(f"reading {block.count} registers at once")
     whole = await _read(case, block, block.count)
     what = f"{block.table} registers {block.address} to {block.end - 1}"
+    if whole.is_timeout:
+        whole = await case.listen(whole, case.longest_s - case.timeout_s)
+        if any(frame.unit == case.unit for frame in whole.sound.frames):
+            return [_slow(case, block, whole)]
     if whole.answer is not None:
         return [Step(Layer.LENGTH, Verdict.FINE, f"{block.count} registers in one read answer")]
     if whole.code == _ILLEGAL_ADDRESS:
@@ -46,6 +51,16 @@ async def examine_length(case: Case) -> list[Step]:
             case.command(extra=("--message-size", str(longest))),
         )
     ]
+
+
+def _slow(case: Case, block: Block, whole: Exchange) -> Step:
+    return Step(
+        Layer.TIMING,
+        Verdict.SLOW,
+        f"{block.count} registers in one read take {whole.seconds:.1f} s",
+        f"long reads take the meter {whole.seconds:.1f} s, and {case.timeout_s:g} s was waited for",
+        case.command(timeout_s=comfortable_s(whole.seconds)),
+    )
 
 
 async def _longest(case: Case, block: Block, *, even: bool) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from energymeter.codec import ReadRequest, Side, make_framer
+from energymeter.codec import Side, make_framer
 from energymeter.doctor.case import Case
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.patience import comfortable_s
@@ -46,8 +46,8 @@ async def _ask_row(case: Case, wire: Wire, count: int) -> list[Exchange]:
     question = case.question
     assert question is not None  # noqa: S101 - see above
     row: list[Exchange] = []
-    for number in range(count):
-        exchange = await case.ask(_numbered(case, question, number), wire=wire)
+    for _ in range(count):
+        exchange = await case.ask(question, wire=wire)
         if exchange.is_timeout:
             exchange = await case.listen(exchange, case.longest_s - case.timeout_s)
         row.append(exchange)
@@ -55,14 +55,6 @@ async def _ask_row(case: Case, wire: Wire, count: int) -> list[Exchange]:
         if failures >= _MOST_FAILURES or not case.has_time:
             break
     return row
-
-
-def _numbered(case: Case, question: ReadRequest, number: int) -> ReadRequest:
-    """The question in turns of two lengths, so that an answer to the one before shows."""
-    count = question.count if number % 2 == 0 else max(question.count - 1, 1)
-    if case.profile is not None and case.profile.even_reads:
-        count = question.count
-    return ReadRequest(question.function, question.address, count)
 
 
 def _steady(case: Case, row: Sequence[Exchange]) -> Step:

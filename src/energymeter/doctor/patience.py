@@ -10,7 +10,7 @@ from energymeter.codec import Function, ReadRequest
 from energymeter.doctor.case import Case
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.probe import Exchange
-from energymeter.doctor.shape import explain_ids, varied
+from energymeter.doctor.shape import explain_gateway, explain_ids, varied
 
 __all__ = ["comfortable_s", "explain_connect_pause", "explain_other_question", "explain_slowness"]
 
@@ -30,6 +30,10 @@ async def explain_slowness(case: Case, contact: Exchange) -> Step | None:
     frames = contact.sound.frames
     if not any(frame.unit == case.unit for frame in frames):
         return None
+    patient = await case.ask(contact.request, timeout_s=case.longest_s)
+    if patient.is_from_gateway:
+        case.contact = patient
+        return await explain_gateway(case, patient)
     times = [contact.seconds]
     for number in range(1, _FURTHER + 1):
         request = varied(contact.request, number)

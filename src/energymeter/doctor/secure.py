@@ -9,7 +9,9 @@ from typing import Final
 from energymeter.doctor.case import Case
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.probe import Exchange
+from energymeter.doctor.sound import Nature
 from energymeter.doctor.surroundings import Door
+from energymeter.doctor.who import stranger_step
 from energymeter.errors import LinkOpenError
 from energymeter.transports import TlsFiles, Way, Wire
 
@@ -73,6 +75,10 @@ async def find_tls(case: Case) -> Step | None:
     anybody = replace(wire, tls=TlsFiles(verify=False), connect_timeout_s=patience_s)
     if not await _shakes_hands(case, anybody):
         return None
+    exchange = await case.ask(next(iter(case.questions())), wire=anybody)
+    await case.hang_up()
+    if exchange.sound.nature is Nature.STRANGER:
+        return stranger_step(case, exchange.sound.stranger, exchange.sound.data)
     return Step(
         Layer.TLS,
         Verdict.TLS_NEEDED,
@@ -90,8 +96,6 @@ async def _shakes_hands(case: Case, wire: Wire) -> bool:
         cause = error.__cause__
         # An alert is TLS too: it wants a certificate of us, or another version.
         return isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or "").upper()
-    finally:
-        await case.hang_up()
     return True
 
 

@@ -15,6 +15,7 @@ from energymeter.doctor.who import find_unit, other_unit, units_text
 
 __all__ = [
     "Numbering",
+    "explain_failing",
     "explain_foreign_answer",
     "explain_gateway",
     "explain_ids",
@@ -61,6 +62,24 @@ async def explain_gateway(case: Case, contact: Exchange) -> Step | None:
         f"the gateway works, but no meter answers it as unit {case.unit} (exception 11): look at "
         f"the serial side: is the meter on, are A and B the right way round, are baud rate, "
         f"parity and unit number those of the meter?",
+    )
+
+
+async def explain_failing(case: Case, contact: Exchange) -> Step | None:
+    """Exception 4 for everything: many gateways say so of a meter that does not answer them."""
+    for question in case.questions():
+        if (await case.ask(question)).code != contact.code:
+            return None
+    found = await find_unit(case, case.wire, case.units(), is_good=lambda e: e.code != contact.code)
+    if found is not None:
+        return other_unit(case, found, f"unit {case.unit} answers everything with exception 4")
+    return Step(
+        Layer.UNIT,
+        Verdict.FAILING,
+        "exception 4 for every question, of every usual unit number",
+        f"unit {case.unit} answers everything with exception 4 (device failure): the meter is "
+        f"faulty, or this is a gateway, and the meter behind it is silent: look at its wiring, "
+        f"speed and unit number",
     )
 
 

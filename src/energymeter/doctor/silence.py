@@ -6,13 +6,12 @@ from typing import Final
 
 from energymeter.codec import Framing
 from energymeter.doctor.case import Case
-from energymeter.doctor.envelope import speech_of, stranger_step
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.probe import Exchange
 from energymeter.doctor.sound import Nature
 from energymeter.doctor.stranger import CALLS, TLS, name_stranger, quote
-from energymeter.doctor.way import other_framings, with_framing
-from energymeter.doctor.who import units_text
+from energymeter.doctor.way import other_framings, speech_of, with_framing
+from energymeter.doctor.who import stranger_step, units_text
 from energymeter.transports import Way
 
 __all__ = ["explain_silence"]
@@ -80,7 +79,8 @@ def _silent(case: Case) -> Step:
     else:
         hint = (
             "has the converter the meter's baud rate and parity, is the meter on, are A and B "
-            "the right way round, and which unit number does its menu show?"
+            "the right way round, which unit number does its menu show, and is another program "
+            "connected to the converter?"
         )
     sentence = f"{_who(case)} lets us in and says nothing: {hint}"
     return Step(Layer.UNIT, Verdict.SILENT, seen, sentence)

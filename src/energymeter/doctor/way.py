@@ -15,7 +15,7 @@ from energymeter.doctor.surroundings import Door
 from energymeter.errors import LinkOpenError
 from energymeter.transports import Way, Wire
 
-__all__ = ["examine_way", "other_framings", "with_framing"]
+__all__ = ["examine_way", "other_framings", "speech_of", "with_framing"]
 
 _MOST_DOORS: Final = 4
 """Open ports that are asked whether they speak Modbus."""
@@ -39,7 +39,11 @@ async def examine_way(case: Case) -> list[Step]:
         return [Step(Layer.PORT, Verdict.FINE, f"a device dialled in after {took_ms / 1000:.1f} s")]
     steps = [Step(Layer.PORT, Verdict.FINE, f"open, connected in {took_ms:.0f} ms")]
     if case.wire.way is Way.TLS:
-        steps.append(Step(Layer.TLS, Verdict.FINE, "agreed, the certificate is trusted"))
+        is_checked = case.wire.tls is None or case.wire.tls.verify
+        trust = (
+            "the certificate is trusted" if is_checked else "whose certificate was not looked at"
+        )
+        steps.append(Step(Layer.TLS, Verdict.FINE, f"TLS is spoken, {trust}"))
     return steps
 
 
@@ -88,15 +92,29 @@ async def _explain_open(case: Case, took_s: float) -> list[Step]:
     """It was not open before: it is slow to open, or closes at once."""
     if took_s < case.timeout_s:
         return []  # asking will show
+    slow = f"connecting took {took_s:.1f} s, more than the {case.timeout_s:g} s it may take"
+    for address in case.addresses[1:]:
+        if await case.surroundings.try_door(address, case.wire.port or 0, case.timeout_s) is (
+            Door.OPEN
+        ):
+            name = case.wire.host
+            return [
+                Step(
+                    Layer.PORT,
+                    Verdict.SLOW,
+                    f"{slow}; {case.addresses[0]} does not answer, {address} does",
+                    f"{name} has several addresses, and the first one does not answer; use the "
+                    f"one that does",
+                    case.command(wire=replace(case.wire, host=address)),
+                )
+            ]
     wire = replace(case.wire, connect_timeout_s=float(round(2 * took_s + 1)))
-    seen = f"open, but connecting took {took_s:.1f} s"
     return [
         Step(
             Layer.PORT,
             Verdict.SLOW,
-            seen,
-            f"the way is slow: connecting took {took_s:.1f} s, more than the {case.timeout_s:g} s "
-            f"it may take",
+            f"open, but {slow}",
+            f"the way is slow: {slow}",
             case.command(wire=wire),
         )
     ]
@@ -198,7 +216,7 @@ def _other_port(case: Case, seen: str, found: Wire) -> Step:
     return Step(
         Layer.PORT,
         Verdict.OTHER_PORT,
-        f"{seen}; port {found.port} answers as {found.scheme}",
+        f"{seen}; port {found.port} answers in {speech_of(found)}",
         f"the meter answers at port {found.port}, not at port {case.wire.port}",
         case.command(wire=found),
     )
@@ -237,7 +255,7 @@ def _in_words(doors: dict[int, Door]) -> str:
     open_ports = [str(port) for port, door in doors.items() if door is Door.OPEN]
     if open_ports:
         return f"open are ports {', '.join(open_ports)}, where nobody speaks Modbus"
-    return f"nor is any of {len(doors)} usual ports open"
+    return f"of {len(doors)} other ports Modbus is often found at none is open"
 
 
 def other_framings(wire: Wire) -> list[Framing]:
@@ -260,3 +278,13 @@ def with_framing(wire: Wire, framing: Framing) -> Wire:
         removes_echo=wire.removes_echo and not framing.has_transactions,
         ignores_transactions=False,
     )
+
+
+def speech_of(wire: Wire) -> str:
+    """What people call an envelope on this way."""
+    if wire.framing is Framing.MBAP:
+        return "Modbus UDP" if wire.way is Way.UDP else "Modbus TCP"
+    kind = "RTU" if wire.framing is Framing.RTU else "ASCII"
+    if wire.way is Way.SERIAL:
+        return kind
+    return f"{kind} over {'UDP' if wire.way is Way.UDP else 'TCP'}"

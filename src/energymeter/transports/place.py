@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from energymeter.errors import EndpointError
 from energymeter.transports.endpoint import check_port, parse_host_port
+from energymeter.transports.scheme import SCHEMES
 
 __all__ = ["UrlParts", "parse_place", "parse_serial_path", "path_text", "split_url"]
 
@@ -55,7 +56,7 @@ def _refuse_slips(text: str, shown: str) -> None:
         msg = f"{shown} looks like a serial port, write rtu://{shown.rstrip(':')}"
         raise EndpointError(msg)
     slip = _SLIP.fullmatch(text)
-    if slip and "." not in slip[1]:
+    if slip and slip[1].lower() in SCHEMES:
         is_serial = slip[1].lower() in {"rtu", "ascii"} and not _WINDOWS_PORT.fullmatch(slip[2])
         rest = f"/{slip[2]}" if is_serial else slip[2]
         msg = f"{shown}: behind the scheme stands ://, did you mean {slip[1].lower()}://{rest}?"

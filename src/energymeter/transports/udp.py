@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
+import socket
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
@@ -26,6 +28,7 @@ _MAX_PEERS: Final = 4096
 """Peers a listener knows at once; for one more, the one longest silent is forgotten."""
 
 _Address = tuple[Any, ...]
+_Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Address]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,9 @@ class UdpEndpoint:
         """See `Endpoint.connect`."""
         opened = _Client(protocol_factory)
         try:
-            await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: opened, remote_addr=(self.host, self.port)
-            )
-        except BaseException as error:
-            opened.close()  # uvloop makes the connection even now
-            if isinstance(error, (OSError, UnicodeError)):
-                raise open_error(error, self.host, str(self)) from error
-            raise
+            await _open(opened, self.host, self.port, socket.socket.connect)
+        except (OSError, UnicodeError) as error:
+            raise open_error(error, self.host, str(self)) from error
 
     def release(self) -> None:
         """See `Endpoint.release`; nothing is kept."""
@@ -107,15 +105,10 @@ class UdpListener:
             raise ConfigError(msg)
         opened = _Server(protocol_factory, self.max_peers)
         try:
-            await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: opened, local_addr=(self.host, self._wanted_port)
-            )
-        except BaseException as error:
-            opened.close()  # uvloop makes the connection even now
-            if isinstance(error, (OSError, UnicodeError)):
-                msg = f"cannot listen on {place}: {system_reason(error)}"
-                raise ConfigError(msg) from error
-            raise
+            await _open(opened, self.host, self._wanted_port, socket.socket.bind)
+        except (OSError, UnicodeError) as error:
+            msg = f"cannot listen on {place}: {system_reason(error)}"
+            raise ConfigError(msg) from error
         self._socket = opened
 
     def close(self) -> None:
@@ -130,20 +123,57 @@ class UdpListener:
             self._socket = None
 
 
+async def _open(
+    opened: _Client | _Server,
+    host: str,
+    port: int,
+    place: Callable[[socket.socket, _Address], None],
+) -> None:
+    """Hand a socket to `opened`, bound or tied to the first address of `host` that can be.
+
+    uvloop, asked to bind or tie by itself, says less when it fails and leaves the socket open.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    ready = _first_that_can(found, place)
+    try:
+        await loop.create_datagram_endpoint(lambda: opened, sock=ready)
+    except BaseException:
+        opened.close()  # cancelled, uvloop makes the connection all the same
+        raise
+
+
+def _first_that_can(
+    addresses: Sequence[_Found], place: Callable[[socket.socket, _Address], None]
+) -> socket.socket:
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in addresses:
+        ready = socket.socket(family, kind, protocol)
+        try:
+            ready.setblocking(False)
+            place(ready, address)
+        except OSError as error:
+            ready.close()
+            failure = failure or error
+        else:
+            return ready
+    raise failure or OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+
 class _Peer(asyncio.Transport):
     """What a protocol writes to: a socket, or one of the many addresses behind it."""
 
     def __init__(
         self,
         protocol: asyncio.Protocol,
-        socket: asyncio.DatagramTransport,
+        carrier: asyncio.DatagramTransport,
         address: _Address | None = None,
     ) -> None:
         super().__init__()
         self.protocol = protocol
         self.forgotten: Callable[[], None] = lambda: None
         """Called when the protocol is done with this peer."""
-        self._socket = socket
+        self._carrier = carrier
         self._address = address
         self._is_closing = False
         self._is_lost = False
@@ -153,12 +183,12 @@ class _Peer(asyncio.Transport):
         """As the socket's transport, but for `peername`."""
         if name == "peername" and self._address is not None:
             return self._address
-        return self._socket.get_extra_info(name, default)
+        return self._carrier.get_extra_info(name, default)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send one datagram."""
         if not self._is_closing:
-            self._socket.sendto(data, self._address)
+            self._carrier.sendto(data, self._address)
 
     def is_closing(self) -> bool:
         """Whether nothing can be written any more."""
@@ -224,12 +254,12 @@ class _Client(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not inherit from asyncio's, so this cannot be an isinstance.
-        socket = cast(asyncio.DatagramTransport, transport)
+        carrier = cast(asyncio.DatagramTransport, transport)
         if not self._is_open:
-            socket.abort()
+            carrier.abort()
             return
-        self._peer = _Peer(self._factory(), socket)
-        self._peer.forgotten = socket.abort
+        self._peer = _Peer(self._factory(), carrier)
+        self._peer.forgotten = carrier.abort
         self._peer.protocol.connection_made(self._peer)
 
     def datagram_received(self, data: bytes, addr: _Address) -> None:
@@ -260,24 +290,24 @@ class _Server(asyncio.DatagramProtocol):
         self.name: _Address | None = None
         self._factory = factory
         self._max_peers = max_peers
-        self._socket: asyncio.DatagramTransport | None = None
+        self._carrier: asyncio.DatagramTransport | None = None
         self._peers: OrderedDict[_Address, _Peer] = OrderedDict()
         """The one longest silent first."""
         self._is_open = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._socket = cast(asyncio.DatagramTransport, transport)
+        self._carrier = cast(asyncio.DatagramTransport, transport)
         self.name = transport.get_extra_info("sockname")
         if not self._is_open:
-            self._socket.abort()
+            self._carrier.abort()
 
     def datagram_received(self, data: bytes, addr: _Address) -> None:
         peer = self._peers.get(addr)
         if peer is not None:
             self._peers.move_to_end(addr)
             peer.receive(data)
-        elif self._is_open and self._socket is not None:
-            self._admit(addr, self._socket).receive(data)
+        elif self._is_open and self._carrier is not None:
+            self._admit(addr, self._carrier).receive(data)
 
     def error_received(self, exc: Exception) -> None:
         # Something sent to one of many did not arrive; nobody knows to whom.
@@ -295,11 +325,11 @@ class _Server(asyncio.DatagramProtocol):
         self._is_open = False
         self._shut_when_empty()
 
-    def _admit(self, address: _Address, socket: asyncio.DatagramTransport) -> _Peer:
+    def _admit(self, address: _Address, carrier: asyncio.DatagramTransport) -> _Peer:
         while len(self._peers) >= self._max_peers:
             # Told at once, so that the server has room for the new one.
             self._peers.popitem(last=False)[1].lose(None)
-        peer = _Peer(self._factory(), socket, address)
+        peer = _Peer(self._factory(), carrier, address)
         peer.forgotten = lambda: self._forget(address, peer)
         self._peers[address] = peer
         peer.protocol.connection_made(peer)
@@ -311,5 +341,5 @@ class _Server(asyncio.DatagramProtocol):
         self._shut_when_empty()
 
     def _shut_when_empty(self) -> None:
-        if not self._is_open and not self._peers and self._socket is not None:
-            self._socket.close()
+        if not self._is_open and not self._peers and self._carrier is not None:
+            self._carrier.close()
