@@ -192,12 +192,15 @@ class Bus:
         self.line = MemoryLine(name="bus", clock=clock)
         self.asked: list[Asked] = []
         self.clashes: list[float] = []
+        self.attempts = 0
+        """How often somebody tried to connect."""
         self.connections = 0
+        self.is_datagram = False
         self.transaction: int | None = None
         self.echoes = False
-        self.is_frozen = False
         self._quiet_since = -1e9
-        self._line_free_at = 0.0
+        self._done_at: dict[int, float] = {}
+        """When each unit will have said what it has to say: it answers in order."""
         self._client: asyncio.Transport | None = None
         self.hangs_up_after_s: float | None = None
         """Each connection is ended so long after it was made; None: it is not."""
@@ -209,9 +212,7 @@ class Bus:
 
     def link(self, **options: Any) -> Link:
         """A link to it."""
-        return Link(
-            self.line.endpoint(), **{"framing": self.framing, "clock": self.clock, **options}
-        )
+        return Link(_Door(self), **{"framing": self.framing, "clock": self.clock, **options})
 
     def say(self, data: bytes) -> None:
         """Put bytes on the line, now."""
@@ -238,7 +239,9 @@ class Bus:
         """A client is there."""
         self.connections += 1
         self._client = transport
-        if self.hangs_up_after_s is not None:
+        if self.hangs_up_after_s == 0.0:
+            transport.close()
+        elif self.hangs_up_after_s is not None:
             self.clock.call_at(self.clock.monotonic() + self.hangs_up_after_s, transport.close)
 
     def hear(self, data: bytes) -> None:
@@ -255,9 +258,10 @@ class Bus:
         self._quiet_since = over_at
         for think_s, pdu in self.units.get(asked.unit, never)(asked):
             answer = self.frame(asked.unit, pdu, self._transaction_of(asked))
-            begin = max(over_at + self.silence_s + think_s, self._line_free_at)
+            done_at = self._done_at.get(asked.unit, 0.0)
+            begin = max(over_at + self.silence_s + think_s, done_at)
             end = begin + len(answer) * self.character_s
-            self._line_free_at = end
+            self._done_at[asked.unit] = end
             if end > now:
                 self.clock.call_at(end, _later(self.say, answer))
             else:
@@ -275,6 +279,28 @@ class Bus:
             return Asked(now, 0, body[0], body[1:-1])
         transaction, _, _, unit = struct.unpack_from(">HHHB", data)
         return Asked(now, transaction, unit, data[7:])
+
+
+class _Door:
+    """The client's end, which counts."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._endpoint = bus.line.endpoint()
+
+    def __str__(self) -> str:
+        return str(self._endpoint)
+
+    @property
+    def is_datagram(self) -> bool:
+        return self._bus.is_datagram
+
+    async def connect(self, protocol_factory: Callable[[], asyncio.Protocol]) -> None:
+        self._bus.attempts += 1
+        await self._endpoint.connect(protocol_factory)
+
+    def release(self) -> None:
+        self._endpoint.release()
 
 
 class _Ear(asyncio.Protocol):

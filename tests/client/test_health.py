@@ -111,6 +111,28 @@ def test_what_was_learned_sinks_slowly() -> None:
     assert health.patience_s(one, 5.0, 1.0) == 0.2
 
 
+def test_a_learned_time_out_that_was_too_short_is_not_repeated_soon() -> None:
+    health = make_health()
+    heard(health, 2, 0.0)
+    one = heard(health, 1, 0.0)
+    short_s = health.patience_s(one, 5.0, 1.0)
+    health.timed_out(one, 1.0, short_s)
+    one.answered(1.0, 0.02)
+
+    assert health.patience_s(one, 5.0, 1.0) > 3 * short_s
+    assert health.patience_s(one, 0.3, 1.0) == 0.3
+
+
+def test_what_a_silent_unit_needed_once_does_not_count_for_it_now() -> None:
+    health = make_health()
+    heard(health, 2, 0.0, 0.1)
+    one = heard(health, 1, 0.0, 3.0)
+    for _ in range(5):
+        health.timed_out(one, 1.0, 3.0)
+
+    assert health.patience_s(one, 5.0, 1.0) == pytest.approx(0.4)
+
+
 def test_without_a_sign_of_life_of_others_nobody_is_in_a_hurry() -> None:
     health = make_health()
     heard(health, 2, 0.0)

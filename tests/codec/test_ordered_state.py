@@ -457,6 +457,43 @@ def test_a_unit_that_says_what_it_was_not_asked_is_asked_with_fences_for_a_while
         pytest.fail("it is never believed again")
 
 
+def test_it_is_asked_with_fences_also_when_that_came_in_the_middle_of_a_question() -> None:
+    state = make_state()
+    state.ask(1, SIX, "first")
+    state.receive(said(answer(FOUR)) + said(answer(SIX)))
+
+    assert state.fence(1, SIX) is not None
+
+
+def test_a_late_answer_once_more_is_in_doubt_too() -> None:
+    state = make_state()
+    state.ask(1, FOUR, "first")
+    state.receive(said(answer(FOUR)))
+    give_up(state, FOUR_ELSEWHERE, SIX)
+    assert state.receive(said(answer(FOUR, 0x22))) == []
+    assert state.fence(1, FOUR) is None
+    state.ask(1, FOUR, "now")
+
+    ((_, error),) = state.receive(said(answer(FOUR, 0x22)))
+    assert isinstance(error, DoubtfulAnswerError)
+
+
+def test_the_last_answer_once_more_is_not_taken_for_the_fence() -> None:
+    state = make_state()
+    give_up(state, FOUR)
+    usual = state.fence(1, FOUR)
+    assert usual is not None
+
+    state = make_state()
+    state.ask(1, usual, "first")
+    state.receive(said(answer(usual)))
+    give_up(state, FOUR)
+    fence = state.fence(1, FOUR)
+    assert fence is not None
+    state.ask(1, fence, "fence", is_fence=True)
+    assert state.receive(said(answer(usual))) == []
+
+
 # Gateways whose transactions say nothing
 
 

@@ -80,7 +80,7 @@ ONE_SCALE: Final = profile_of(
 )
 
 ANOTHER_SCALE: Final = Tables(
-    holding=RegisterImage([(0, struct.pack(">5H", 23012, 22987, 23115, 4998, 0))])
+    holding=RegisterImage([(0, struct.pack(">5H", 23012, 22987, 23115, 4998, 777))])
 )
 
 
@@ -277,6 +277,17 @@ async def one_client(bench: Bench) -> AsyncIterator[Case]:
 async def hanging_up(bench: Bench) -> AsyncIterator[Case]:
     async with ScriptedServer(hangs_up) as server:
         yield case_of(f"127.0.0.1:{server.port}", unit=3)
+
+
+@broken(
+    "the device hangs up in the middle of its answers",
+    Layer.PORT,
+    Verdict.HANGS_UP,
+    "in the middle of its answers",
+)
+async def hanging_up_midway(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(PM8000, "hang_up") as url:
+        yield case_of(url, PM8000)
 
 
 @broken(
@@ -509,6 +520,17 @@ async def wrong_id(bench: Bench) -> AsyncIterator[Case]:
 async def one_behind(bench: Bench) -> AsyncIterator[Case]:
     async with meter(PM8000, "previous") as url:
         yield case_of(url, PM8000)
+
+
+@broken(
+    "a converter that keeps each answer until the next question",
+    Layer.FRAMING,
+    Verdict.ONE_BEHIND,
+    "packing time",
+)
+async def held_back(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(SDM630, "glued", listen="rtu+tcp://127.0.0.1:0") as url:
+        yield case_of(url, SDM630)
 
 
 @broken(
@@ -887,6 +909,28 @@ async def losing(bench: Bench) -> AsyncIterator[Case]:
 
 
 @broken(
+    "noise that spoils answers now and then",
+    Layer.TIMING,
+    Verdict.UNRELIABLE,
+    "answers are spoilt on the way",
+)
+async def noisy(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(SDM630, "wrong_crc:0.4", listen="rtu+tcp://127.0.0.1:0", seed=3) as url:
+        yield case_of(url, SDM630)
+
+
+@broken(
+    "a gateway that does not always get an answer",
+    Layer.TIMING,
+    Verdict.UNRELIABLE,
+    "the gateway does not always get one from the meter",
+)
+async def gateway_now_and_then(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(SDM630, "gateway_failed:0.4") as url:
+        yield case_of(url, SDM630)
+
+
+@broken(
     "a device that is deaf right after connecting",
     Layer.TIMING,
     Verdict.CONNECT_PAUSE,
@@ -1010,6 +1054,17 @@ async def silent_to_long(bench: Bench) -> AsyncIterator[Case]:
         yield case_of(url, SDM630)
 
 
+@broken(
+    "a meter that leaves out addresses it has not, in long reads",
+    Layer.LENGTH,
+    Verdict.LEAVES_OUT,
+    "what is behind them moves up",
+)
+async def leaves_out(bench: Bench) -> AsyncIterator[Case]:
+    async with meter(PM8000, "reindexed=3029") as url:
+        yield case_of(url, PM8000)
+
+
 # Order and values.
 
 
@@ -1061,11 +1116,26 @@ async def sister_model(bench: Bench) -> AsyncIterator[Case]:
     "a profile with other scales than the meter",
     Layer.VALUES,
     Verdict.OTHER_SCALE,
-    "voltage is kept as",
+    "voltage is kept as int16 x 0.01, not as uint16 x 0.1",
 )
 async def other_scale(bench: Bench) -> AsyncIterator[Case]:
     async with served(ANOTHER_SCALE) as url:
         yield case_of(url, ONE_SCALE)
+
+
+@broken(
+    "a profile in which one quantity has another scale",
+    Layer.VALUES,
+    Verdict.OTHER_SCALE,
+    "current is kept as float32, not as float32 x 10",
+)
+async def one_other_scale(bench: Bench) -> AsyncIterator[Case]:
+    points = tuple(
+        point.model_copy(update={"scale": point.scale * 10}) if "current" in point.name else point
+        for point in SDM630.points
+    )
+    async with meter(SDM630) as url:
+        yield case_of(url, user_profile(SDM630, points=points))
 
 
 @broken("a meter that reads 0 everywhere", Layer.VALUES, Verdict.ALL_ZERO, "all registers read 0")

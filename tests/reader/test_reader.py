@@ -165,7 +165,7 @@ def test_one_failing_read_loses_only_its_own_points(fault: MeterError, quality: 
     assert not report.is_empty
 
 
-@pytest.mark.parametrize("kind", [LinkOpenError, LinkLostError, LinkClosedError])
+@pytest.mark.parametrize("kind", [LinkOpenError, LinkClosedError])
 def test_after_a_lost_link_the_rest_is_not_tried(kind: Callable[[str], MeterError]) -> None:
     unit = FakeUnit({1000: kind("gone")})
     report = report_of(MeterReader(unit, islands(5)))
@@ -201,6 +201,12 @@ def test_an_answer_that_was_lost_is_asked_for_twice_more_in_the_same_poll() -> N
     assert report.is_complete
 
 
+def test_a_link_that_breaks_once_costs_no_value() -> None:
+    unit = FakeUnit({1000: LinkLostError("gone")}, times=1)
+
+    assert report_of(MeterReader(unit, islands(3))).is_complete
+
+
 def test_what_was_lost_at_two_polls_is_asked_for_once_a_poll_from_then_on() -> None:
     unit = FakeUnit({1000: RequestTimeout("silent")})
     reader = MeterReader(unit, islands(3))
@@ -212,7 +218,7 @@ def test_what_was_lost_at_two_polls_is_asked_for_once_a_poll_from_then_on() -> N
 
 
 def test_the_next_reading_tries_everything_again() -> None:
-    unit = FakeUnit({0: LinkLostError("gone")})
+    unit = FakeUnit({0: LinkOpenError("refused")})
     reader = MeterReader(unit, islands(3))
     assert report_of(reader).is_empty
     unit.faults.clear()

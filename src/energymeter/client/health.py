@@ -64,7 +64,7 @@ class UnitHealth:
     """How long it thinks on average, without the time on a serial line; 0.0: no answer yet."""
 
     slowest_s: float = 0.0
-    """The slowest answer of late, likewise."""
+    """The slowest answer of late, likewise, or the longest that one was waited for in vain."""
 
     last_answer_at: float | None = None
     silent_since: float | None = None
@@ -162,7 +162,8 @@ class LinkHealth:
         if health.timeouts_in_row == 0 and health.answers:
             known_s = health.slowest_s
         elif health.is_silent and health.timeouts_in_row % _FULL_PATIENCE_EVERY:
-            known_s = max(unit.slowest_s for unit in self.units.values())
+            living = (unit.slowest_s for unit in self.units.values() if not unit.is_silent)
+            known_s = max(living, default=longest_s)
         else:
             return longest_s
         learned_s = max(_SHORTEST_TIMEOUT_S, _LATENCY_FACTOR * known_s)
@@ -176,6 +177,8 @@ class LinkHealth:
         health.timeouts_in_row += 1
         if health.silent_since is None:
             health.silent_since = now - cost_s
+        # What was learned may have been too short: it learns the other way too.
+        health.slowest_s = max(health.slowest_s, cost_s)
         if not (health.is_silent and self.has_neighbour(health, now)):
             return
         pause_s = self._backoff.pause_s(health.timeouts_in_row, self._chance())

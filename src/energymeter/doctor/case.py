@@ -158,11 +158,12 @@ class Case:
         unit: int | None = None,
         wire: Wire | None = None,
         timeout_s: float | None = None,
+        repeats_busy: bool = False,
     ) -> Exchange:
-        """Ask once, over the link that is open if it leads to `wire`."""
+        """Ask, over the link that is open if it leads to `wire`; see `Probe.ask`."""
         probe = await self._probe_to(wire or self.wire)
         wanted = self.unit if unit is None else unit
-        return await probe.ask(request, unit=wanted, timeout_s=timeout_s)
+        return await probe.ask(request, unit=wanted, timeout_s=timeout_s, repeats_busy=repeats_busy)
 
     async def listen(self, exchange: Exchange, seconds: float) -> Exchange:
         """Go on listening after a question; see `Probe.listen`."""

@@ -39,6 +39,7 @@ from energymeter.doctor.shape import (
     explain_ids,
 )
 from energymeter.doctor.silence import explain_silence
+from energymeter.doctor.sound import Nature
 from energymeter.doctor.way import speech_of
 
 __all__ = ["examine_contact"]
@@ -77,6 +78,7 @@ _ON_LINES: Final[Sequence[Explanation]] = (
 _BUSY_PAUSES_S: Final = (0.2, 0.5, 1.0)
 """Before each repetition of a question the unit was too busy for."""
 
+_CHANCES: Final = 2
 _BUSY: Final = (5, 6)
 _FAILURE: Final = 4
 
@@ -85,7 +87,7 @@ async def examine_contact(case: Case) -> list[Step]:
     """Get an answer, whatever it says, from the unit the user names."""
     case.tell(f"asking unit {case.unit}")
     case.contact = await case.ask(next(iter(case.questions())))
-    steps: list[Step] = []
+    steps = await _second_chance(case, case.contact)
     if not case.contact.is_answered:
         for explain in _ON_LINES if case.is_serial else _ON_NETWORKS:
             step = await explain(case, case.contact)
@@ -97,6 +99,20 @@ async def examine_contact(case: Case) -> list[Step]:
         if steps and steps[-1].is_broken:
             return steps
     return [*steps, *await _welcome(case, case.contact)]
+
+
+async def _second_chance(case: Case, contact: Exchange) -> list[Step]:
+    """What happens now and then is another matter than what happens always."""
+    is_telling = contact.sound.nature not in (Nature.NOTHING, Nature.STRANGER)
+    if contact.is_answered or not is_telling:
+        return []
+    for _ in range(_CHANCES):
+        again = await case.ask(contact.request)
+        if again.is_answered:
+            case.contact = again
+            seen = f"the first answer was of no use: {contact.error}"
+            return [Step(Layer.TIMING, Verdict.NOTED, seen)]
+    return []
 
 
 async def _welcome(case: Case, contact: Exchange) -> list[Step]:

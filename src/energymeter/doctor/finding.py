@@ -103,6 +103,9 @@ class Verdict(StrEnum):
     OTHER_BASE = "other-base"
     ALL_REFUSED = "all-refused"
     TOO_LONG = "too-long"
+    LEAVES_OUT = "leaves-out"
+    """Of a long read it answers only the registers that exist, as if there were no others."""
+
     OTHER_ORDER = "other-order"
     OTHER_PROFILE = "other-profile"
     OTHER_SCALE = "other-scale"

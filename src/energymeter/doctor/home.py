@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, Function, Table
-from energymeter.discovery import Finding, find_map, identify
 from energymeter.discovery.survey import in_table
 from energymeter.doctor.case import Case, question_of, telling_points
 from energymeter.doctor.difference import Difference
 from energymeter.doctor.finding import Layer, Step, Verdict
+from energymeter.doctor.likeness import (
+    difference_step,
+    find_way,
+    looks_like,
+    name_of,
+    other_profile_step,
+)
 from energymeter.doctor.probe import Exchange
-from energymeter.errors import ConfigError, MeterError
 from energymeter.profiles import Point, Profile
 
-__all__ = ["difference_step", "examine_home", "looks_like", "other_profile_step"]
+__all__ = ["examine_home"]
 
 _ASKED: Final = 3
 """Points asked for before the profile counts as refused; one may be an option not fitted."""
@@ -37,7 +42,7 @@ async def examine_home(case: Case) -> list[Step]:
     refused: list[Exchange] = []
     for point in points[:_ASKED]:
         case.tell(f"reading {point.name}")
-        exchange = await case.ask(question_of(point))
+        exchange = await case.ask(question_of(point), repeats_busy=True)
         if exchange.answer is not None:
             case.question, case.is_map_at_home = exchange.request, True
             seen = f"{point.table} register {point.address} ({point.name}) answers"
@@ -50,7 +55,7 @@ async def _explain(
     case: Case, profile: Profile, points: Sequence[Point], refused: Sequence[Exchange]
 ) -> Step:
     case.tell("looking for the registers in the other table and one address beside")
-    finding = await _find(case, profile)
+    finding = await find_way(case, profile)
     if finding is not None and finding.is_found:
         difference = Difference(finding, profile)
         if difference:
@@ -63,13 +68,6 @@ async def _explain(
     if others:
         return other_profile_step(case, others, f"{profile.name} is refused")
     return _all_refused(case, profile, refused)
-
-
-async def _find(case: Case, profile: Profile) -> Finding | None:
-    try:
-        return await find_map(await case.client(), profile, clock=case.clock)
-    except (MeterError, ConfigError):
-        return None
 
 
 async def _find_base(case: Case, profile: Profile, point: Point) -> Step | None:
@@ -86,7 +84,7 @@ async def _find_base(case: Case, profile: Profile, point: Point) -> Step | None:
             if exchange.answer is None:
                 continue
             moved = _moved(profile, base, table)
-            finding = None if moved is None else await _find(case, moved)
+            finding = None if moved is None else await find_way(case, moved)
             if moved is not None and finding is not None and finding.is_found:
                 difference = Difference(finding, moved, moved_by=base)
                 if table is not point.table:
@@ -114,60 +112,6 @@ def _moved(profile: Profile, base: int, table: Table) -> Profile | None:
     return in_table(profile.model_copy(update=update), table)
 
 
-async def looks_like(case: Case) -> tuple[str, ...]:
-    """The profiles that fit, best first; empty: none is known, or nobody could be asked."""
-    if case.tree is None or not case.has_time:
-        return ()
-    case.tell("comparing with all profiles")
-    try:
-        identity = await identify(await case.client(), case.tree())
-    except MeterError:
-        return ()
-    return identity.profiles
-
-
-def other_profile_step(case: Case, fitting: Sequence[str], why: str) -> Step:
-    """The step that says that it is another model."""
-    names = " or ".join(fitting[:3])
-    return Step(
-        Layer.VALUES,
-        Verdict.OTHER_PROFILE,
-        f"{why}; {names} fits",
-        f"the meter is another model than {_name(case)}: {names} fits",
-        case.command(meter=("--profile", fitting[0])),
-    )
-
-
-def difference_step(case: Case, difference: Difference, finding: Finding) -> Step:
-    """The step that says how the map differs."""
-    best = finding.candidates[0]
-    examples = ", ".join(best.reading.examples)
-    sure = "" if finding.is_sure else "probably "
-    return Step(
-        difference.layer,
-        difference.verdict,
-        f"{best.reading.plausible} of {finding.points} values make sense when {difference}"
-        + (f" ({examples})" if examples else ""),
-        f"{sure}{difference}: put that right in the profile {_name(case)}, or take the profile of "
-        f"this very model",
-        _remedy(case, difference),
-    )
-
-
-def _remedy(case: Case, difference: Difference) -> str:
-    """Orders can be said on the command line; all else has to be put right in the profile."""
-    if len(difference.parts) != 1 or difference.verdict is not Verdict.OTHER_ORDER:
-        return ""
-    order = difference.order
-    profile = case.profile
-    extra: list[str] = []
-    if profile is not None and order.byte != profile.byte_order:
-        extra += ["--byteorder", order.byte.upper()]
-    if profile is not None and order.word != profile.word_order:
-        extra += ["--wordorder", order.word.upper()]
-    return case.command(extra=extra)
-
-
 def _all_refused(case: Case, profile: Profile, refused: Sequence[Exchange]) -> Step:
     codes = sorted({exchange.code for exchange in refused if exchange.code is not None})
     function = Function(refused[0].request.function).phrase
@@ -182,11 +126,7 @@ def _all_refused(case: Case, profile: Profile, refused: Sequence[Exchange]) -> S
         layer,
         Verdict.ALL_REFUSED,
         f"{function} of {profile.name}: {why}; nor are they anywhere near",
-        f"the meter answers, but has none of the registers of {_name(case)} ({why}), and no "
+        f"the meter answers, but has none of the registers of {name_of(case)} ({why}), and no "
         f"profile that is known fits: write one from its manual, or see what is there",
         case.command(verb="find", meter=(), extra=("--range", "0-200")),
     )
-
-
-def _name(case: Case) -> str:
-    return case.meter_words[-1] if case.meter_words else (case.profile.name if case.profile else "")

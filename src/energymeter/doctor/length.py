@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+from typing import Final
+
 from energymeter.codec import ReadRequest
-from energymeter.codec.codes import READ_FUNCTIONS
+from energymeter.codec.codes import READ_FUNCTIONS, exception_name
 from energymeter.doctor.case import Case, question_of
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.patience import comfortable_s
@@ -12,8 +15,15 @@ from energymeter.planner import Block, plan_reads
 
 __all__ = ["examine_length"]
 
-_ILLEGAL_VALUE = 3
-_ILLEGAL_ADDRESS = 2
+_COMPARED: Final = 3
+"""Values that are read alone as well; no meter has so many of them jump at once."""
+
+_ATTEMPTS: Final = 2
+_DRIFT: Final = 0.05
+"""Share by which a word may change from one read to the next."""
+
+_ILLEGAL_VALUE: Final = 3
+_ILLEGAL_ADDRESS: Final = 2
 
 
 async def examine_length(case: Case) -> list[Step]:
@@ -31,15 +41,21 @@ async def examine_length(case: Case) -> list[Step]:
         if any(frame.unit == case.unit for frame in whole.sound.frames):
             return [_slow(case, block, whole)]
     if whole.answer is not None:
-        return [Step(Layer.LENGTH, Verdict.FINE, f"{block.count} registers in one read answer")]
+        return [await _compare(case, block, whole.answer)]
     if whole.code == _ILLEGAL_ADDRESS:
         seen = f"{what} together are refused: one of them is not there, it will be read around"
         return [Step(Layer.LENGTH, Verdict.NOTED, seen)]
-    part = await case.ask(question_of(block.points[0], block.table))
+    if whole.code not in (None, _ILLEGAL_VALUE):
+        seen = f"{what} together: exception {whole.code} ({exception_name(whole.code)})"
+        return [Step(Layer.LENGTH, Verdict.NOTED, seen)]
+    part = await case.ask(question_of(block.points[0], block.table), repeats_busy=True)
     if part.answer is None:
         seen = f"{what} do not answer, not even {block.points[0].name} alone"
         return [Step(Layer.LENGTH, Verdict.NOTED, seen)]
     longest = await _longest(case, block, even=profile.even_reads)
+    if (await _read(case, block, block.count)).answer is not None:
+        seen = f"{what} at once: answered at the second attempt only"
+        return [Step(Layer.LENGTH, Verdict.NOTED, seen)]
     how = "refuses longer ones" if whole.code == _ILLEGAL_VALUE else _how(whole)
     return [
         Step(
@@ -51,6 +67,43 @@ async def examine_length(case: Case) -> list[Step]:
             case.command(extra=("--message-size", str(longest))),
         )
     ]
+
+
+async def _compare(case: Case, block: Block, whole: bytes) -> Step:
+    """Whether registers have the same contents when they are read alone."""
+    others = [point for point in block.points if point.count < block.count][-_COMPARED:]
+    for _ in range(_ATTEMPTS):
+        wrong = 0
+        for point in others:
+            case.tell(f"reading {point.name} alone")
+            alone = await case.ask(question_of(point, block.table), repeats_busy=True)
+            place = 2 + 2 * (point.address - block.address)
+            together = whole[place : place + 2 * point.count]
+            wrong += alone.answer is not None and not _is_alike(alone.answer[2:], together)
+        if len(others) < _COMPARED or wrong < len(others):
+            seen = f"{block.count} registers in one read answer"
+            return Step(Layer.LENGTH, Verdict.FINE, seen)
+        again = await _read(case, block, block.count)
+        whole = whole if again.answer is None else again.answer
+    names = ", ".join(point.name for point in others)
+    return Step(
+        Layer.LENGTH,
+        Verdict.LEAVES_OUT,
+        f"{names}: alone they read as something else than among {block.count} registers",
+        "in long reads the meter leaves out addresses it has not got, and what is behind them "
+        "moves up; read it in short pieces",
+        case.command(extra=("--message-size", str(max(point.count for point in block.points)))),
+    )
+
+
+def _is_alike(one: bytes, other: bytes) -> bool:
+    """Whether they can be the same value, read twice: a word is the same, or nearly."""
+    words = zip(_words(one), _words(other), strict=True)
+    return any(abs(a - b) <= max(a, b) * _DRIFT for a, b in words)
+
+
+def _words(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(data) // 2}H", data)
 
 
 def _slow(case: Case, block: Block, whole: Exchange) -> Step:
@@ -80,7 +133,8 @@ async def _longest(case: Case, block: Block, *, even: bool) -> int:
 
 
 async def _read(case: Case, block: Block, count: int) -> Exchange:
-    return await case.ask(ReadRequest(READ_FUNCTIONS[block.table], block.address, count))
+    request = ReadRequest(READ_FUNCTIONS[block.table], block.address, count)
+    return await case.ask(request, repeats_busy=True)
 
 
 def _how(exchange: Exchange) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -11,7 +12,7 @@ from energymeter.doctor.case import Case
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.patience import comfortable_s
 from energymeter.doctor.probe import Exchange
-from energymeter.doctor.sound import Nature
+from energymeter.doctor.shape import explain_ids
 from energymeter.transports import Wire
 
 __all__ = ["examine_pace"]
@@ -24,6 +25,7 @@ _PAUSES: Final = (0.1, 0.5)
 """Between requests, in seconds: what meters and converters are known to want."""
 
 _PAUSED_QUESTIONS: Final = 4
+_BUSY: Final = (5, 6)
 _MUCH: Final = 0.5
 """Part of the time-out that an answer may take without a remark."""
 
@@ -39,7 +41,15 @@ async def examine_pace(case: Case) -> list[Step]:
     late = [exchange.seconds for exchange in failed if _came_late(case, exchange)]
     if late:
         return [_late_step(case, row, late)]
-    return [await _explain_gaps(case, row, failed)]
+    for exchange in failed:
+        step = await explain_ids(case, exchange)
+        if step is not None:
+            return [step]
+    if _is_deaf_in_between(row):
+        step = await _find_pause(case, row)
+        if step is not None:
+            return [step]
+    return [_unreliable(row, failed)]
 
 
 async def _ask_row(case: Case, wire: Wire, count: int) -> list[Exchange]:
@@ -59,12 +69,15 @@ async def _ask_row(case: Case, wire: Wire, count: int) -> list[Exchange]:
 
 def _steady(case: Case, row: Sequence[Exchange]) -> Step:
     slowest = max(exchange.seconds for exchange in row)
+    busy = sum(exchange.code in _BUSY for exchange in row)
     seen = f"{len(row)} of {len(row)} quick questions answered, the slowest after "
     seen += f"{slowest * 1000:.0f} ms"
     noisy = sum(_is_noisy(case, exchange) for exchange in row)
     hung_up = case.probe is not None and case.probe.losses >= len(row) // 2
     if noisy:
         return Step(Layer.TIMING, Verdict.NOTED, f"{seen}; {noisy} came with noise around them")
+    if busy:
+        return Step(Layer.TIMING, Verdict.NOTED, f"{seen}; {busy} times it said it was busy")
     if hung_up:
         return Step(Layer.TIMING, Verdict.NOTED, f"{seen}; it hangs up after each answer")
     if slowest > _MUCH * case.timeout_s:
@@ -104,38 +117,44 @@ def _late_step(case: Case, row: Sequence[Exchange], late: Sequence[float]) -> St
     )
 
 
-async def _explain_gaps(case: Case, row: Sequence[Exchange], failed: Sequence[Exchange]) -> Step:
-    missed = f"{len(failed)} of {len(row)} quick questions got no good answer"
+def _is_deaf_in_between(row: Sequence[Exchange]) -> bool:
+    """Whether every question right after an answer got none, and not a byte either."""
+    after = [second for first, second in itertools.pairwise(row) if first.is_answered]
+    return bool(after) and all(e.is_timeout and e.is_silent for e in after)
+
+
+async def _find_pause(case: Case, row: Sequence[Exchange]) -> Step | None:
+    missed = sum(not exchange.is_answered for exchange in row)
     for pause_s in _PAUSES:
         if not case.has_time:
             break
         case.tell(f"asking with pauses of {pause_s:g} s")
         wire = replace(case.wire, pacing=replace(case.wire.pacing, pause_s=pause_s))
         paused = await _ask_row(case, wire, _PAUSED_QUESTIONS)
-        if all(exchange.is_answered for exchange in paused) and len(paused) == _PAUSED_QUESTIONS:
-            if not await _fails_again(case):
-                break
+        if len(paused) == _PAUSED_QUESTIONS and all(e.is_answered for e in paused):
             return Step(
                 Layer.TIMING,
                 Verdict.PAUSE,
-                f"{missed}; with pauses of {pause_s:g} s all are answered",
+                f"{missed} of {len(row)} quick questions got no answer; with pauses of "
+                f"{pause_s:g} s all do",
                 f"the meter does not hear a question that comes right after an answer; it needs a "
                 f"pause of about {pause_s:g} s between them",
                 case.command(wire=wire),
             )
-    spoilt = [e for e in failed if e.sound.nature in (Nature.BAD_CHECKSUM, Nature.NOISE)]
-    if spoilt:
-        why = f"{len(spoilt)} of the answers were spoilt on the way: look at cable, ground, "
-        why += "terminators, and at what runs beside it"
+    return None
+
+
+def _unreliable(row: Sequence[Exchange], failed: Sequence[Exchange]) -> Step:
+    missed = f"{len(failed)} of {len(row)} quick questions got no good answer"
+    if any(exchange.is_from_gateway for exchange in failed):
+        why = "the gateway does not always get one from the meter: look at its speed, parity and "
+        why += "time-out for the serial side, and at cable, ground and terminators"
     elif any(exchange.is_lost for exchange in failed):
-        why = "the connection broke: another program may be taking the device's only place"
+        why = "the connection breaks: let only one program ask, and restart the device or converter"
+    elif any(not exchange.is_silent for exchange in failed):
+        why = "answers are spoilt on the way: look at cable, ground, terminators, and at what runs "
+        why += "beside it"
     else:
         why = "questions or answers are lost on the way: look at the cable, and let only one "
         why += "program ask"
     return Step(Layer.TIMING, Verdict.UNRELIABLE, missed, f"{missed}: {why}")
-
-
-async def _fails_again(case: Case) -> bool:
-    """Whether it is the missing pause, and was no accident."""
-    row = await _ask_row(case, case.wire, _PAUSED_QUESTIONS)
-    return any(not exchange.is_answered for exchange in row)

@@ -11,6 +11,7 @@ from energymeter.doctor.case import Case
 from energymeter.doctor.finding import Layer, Step, Verdict
 from energymeter.doctor.probe import Exchange
 from energymeter.doctor.shape import explain_gateway, explain_ids, varied
+from energymeter.transports import Wire
 
 __all__ = ["comfortable_s", "explain_connect_pause", "explain_other_question", "explain_slowness"]
 
@@ -72,6 +73,14 @@ async def explain_connect_pause(case: Case, contact: Exchange) -> Step | None:
         return await explain_ids(case, again)
     if not again.is_answered:
         return None
+    if len(again.sound.frames) > 1:
+        return Step(
+            Layer.FRAMING,
+            Verdict.ONE_BEHIND,
+            "the answer came together with the one to the next question",
+            "the other side keeps answers back until the next question comes: set the converter's "
+            "packing time (frame gap) to a few milliseconds, or restart it",
+        )
     await case.hang_up()
     fresh = await case.ask(contact.request)
     if fresh.is_answered:
@@ -82,7 +91,7 @@ async def explain_connect_pause(case: Case, contact: Exchange) -> Step | None:
         pacing = replace(case.wire.pacing, connect_pause_s=pause_s)
         wire = replace(case.wire, pacing=pacing)
         paused = await case.ask(contact.request, wire=wire)
-        if paused.is_answered:
+        if paused.is_answered and await _is_deaf_again(case, contact, wire):
             return Step(
                 Layer.TIMING,
                 Verdict.CONNECT_PAUSE,
@@ -92,6 +101,15 @@ async def explain_connect_pause(case: Case, contact: Exchange) -> Step | None:
                 case.command(wire=wire),
             )
     return None
+
+
+async def _is_deaf_again(case: Case, contact: Exchange, paused: Wire) -> bool:
+    """Whether it is the pause that makes the difference, and was no accident."""
+    await case.hang_up()
+    at_once = await case.ask(contact.request)
+    await case.hang_up()
+    later = await case.ask(contact.request, wire=paused)
+    return not at_once.is_answered and later.is_answered
 
 
 async def explain_other_question(case: Case, contact: Exchange) -> Step | None:

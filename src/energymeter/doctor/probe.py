@@ -212,14 +212,26 @@ class Probe:
         await self.link.open()
 
     async def ask(
-        self, request: ReadRequest, *, unit: int, timeout_s: float | None = None
+        self,
+        request: ReadRequest,
+        *,
+        unit: int,
+        timeout_s: float | None = None,
+        repeats_busy: bool = False,
     ) -> Exchange:
-        """Ask, once. The exchange has in it what was heard since the question before."""
+        """Ask, once, or as readers do again when the unit is busy.
+
+        The exchange has in it what was heard since the question before.
+        """
         answer: bytes | None = None
         error: MeterError | None = None
         try:
             answer = await self.link.exchange(
-                unit, request, timeout_s=timeout_s, priority=Priority.PERSON, repeats_busy=False
+                unit,
+                request,
+                timeout_s=timeout_s,
+                priority=Priority.PERSON,
+                repeats_busy=repeats_busy,
             )
         except LocalProtocolError:
             raise

@@ -100,7 +100,8 @@ async def explain_ids(case: Case, contact: Exchange) -> Step | None:
             "program ask it, and give it a longer --timeout",
         )
     tolerant = replace(case.wire, ignores_transactions=True, max_in_flight=1)
-    if numbering is Numbering.OWN or not case.wire.framing.has_transactions:
+    wrong = [e for e in exchanges if _own_frames(e) and not e.is_answered]
+    if numbering is Numbering.OWN or len(wrong) <= 1 or not case.wire.framing.has_transactions:
         return None
     again = await case.ask(contact.request, wire=tolerant)
     shown = ", ".join(f"{_id_of(e.sent)}→{e.sound.frames[-1].transaction}" for e in exchanges)

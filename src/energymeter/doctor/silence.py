@@ -45,6 +45,14 @@ async def explain_silence(case: Case, contact: Exchange) -> Step:
             "at parity and data bits of the converter (8 data bits), at terminators and at "
             "what runs beside the cable",
         )
+    if sound.data and contact.is_lost:
+        return Step(
+            Layer.PORT,
+            Verdict.HANGS_UP,
+            f"it hangs up in the middle of its answer: {quote(sound.data)}",
+            f"{_who(case)} hangs up in the middle of its answers: restart the device or "
+            f"converter, and let only one program ask it",
+        )
     if sound.data:
         return Step(
             Layer.FRAMING,

@@ -5,19 +5,22 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from energymeter.discovery import Candidate, Finding, find_map
+from energymeter.discovery import Candidate, Finding
 from energymeter.discovery.find import CLEAR_LEAD
 from energymeter.doctor.case import Case
 from energymeter.doctor.difference import Difference, documented_of, is_documented, soundness
 from energymeter.doctor.finding import Layer, Step, Verdict
-from energymeter.doctor.home import difference_step, looks_like, other_profile_step
-from energymeter.errors import ConfigError, MeterError
+from energymeter.doctor.likeness import difference_step, find_way, looks_like, other_profile_step
+from energymeter.doctor.pace import examine_pace
 from energymeter.profiles import Profile
 
 __all__ = ["examine_values"]
 
 _MOST_DOUBTFUL: Final = 0.3
 """Share of the values that may make no sense in a map that is right."""
+
+_DOUBT: Final = -1.5
+"""A clue of this weight or less is worth a remark: a relation that does not hold."""
 
 _SHOWN: Final = 3
 
@@ -29,10 +32,14 @@ async def examine_values(case: Case) -> list[Step]:
     if not case.is_map_at_home:
         return []
     case.tell(f"reading all of {case.profile.name}")
-    try:
-        finding = await find_map(await case.client(), case.profile, clock=case.clock)
-    except (MeterError, ConfigError) as error:
-        return [Step(Layer.VALUES, Verdict.NOTED, f"not all could be read: {error}")]
+    finding = await find_way(case, case.profile)
+    if finding is None:
+        steps = await examine_pace(case)  # it was well until now, but not for so long
+        if any(step.is_broken for step in steps):
+            return steps
+        finding = await find_way(case, case.profile)
+    if finding is None:
+        return [Step(Layer.VALUES, Verdict.NOTED, "not all could be read, so nothing was judged")]
     return await _judge(case, case.profile, finding)
 
 
@@ -63,9 +70,11 @@ async def _judge(case: Case, profile: Profile, finding: Finding) -> list[Step]:
         is_other = not finding.is_sure or is_documented(best, profile)
         if is_other:
             return [other_profile_step(case, fitting, why)]
-    if finding.is_found and not is_documented(best, profile) and soundness(best) > 0.5:
+    is_other_way = finding.is_found and not is_documented(best, profile)
+    if is_other_way and soundness(best) >= 1 - _MOST_DOUBTFUL:
         return [difference_step(case, Difference(finding, profile), finding)]
-    return [await _explain_scale(case, profile, documented)]
+    scale = await _other_scale(case, profile, documented)
+    return [_nonsense(case, documented) if scale is None else scale]
 
 
 async def _praise(
@@ -74,12 +83,14 @@ async def _praise(
     seen = f"{documented.reading.plausible} of {finding.points} values make sense"
     examples = ", ".join(documented.reading.examples)
     steps = [Step(Layer.ORDER, Verdict.FINE, f"order {documented.order.letters}, as documented")]
-    doubts = [clue.text for clue in documented.reading.clues if clue.weight < 0][:_SHOWN]
-    if documented.reading.plausible < finding.points and doubts:
-        return [*steps, Step(Layer.VALUES, Verdict.NOTED, f"{seen}; not {', '.join(doubts)}")]
     fitting = await looks_like(case)
     if fitting and profile.name not in fitting and _is_known(case, profile):
         return [*steps, other_profile_step(case, fitting, seen)]
+    doubts = [clue.text for clue in documented.reading.clues if clue.weight <= _DOUBT]
+    if doubts:
+        scale = await _other_scale(case, profile, documented)
+        noted = Step(Layer.VALUES, Verdict.NOTED, f"{seen}; but {'; '.join(doubts[:_SHOWN])}")
+        return [*steps, noted if scale is None else scale]
     return [*steps, Step(Layer.VALUES, Verdict.FINE, f"{seen}: {examples}" if examples else seen)]
 
 
@@ -106,27 +117,33 @@ def _all_zero(case: Case, finding: Finding) -> Step:
     )
 
 
-async def _explain_scale(case: Case, profile: Profile, documented: Candidate) -> Step:
+async def _other_scale(case: Case, profile: Profile, documented: Candidate) -> Step | None:
+    """Whether the values make more sense in other types or scales."""
+    if not case.has_time:
+        return None
     case.tell("trying other types and scales")
-    try:
-        finding = await find_map(await case.client(), profile, with_types=True, clock=case.clock)
-    except (MeterError, ConfigError):
-        finding = None
+    finding = await find_way(case, profile, with_types=True)
     best = finding.candidates[0] if finding is not None and finding.is_found else None
-    if best is not None and best.reading.forms and soundness(best) > soundness(documented):
-        forms = ", ".join(
-            f"{kind.quantity} is kept as {form}, not as {kind.form}"
-            for kind, form in best.reading.forms.items()
-        )
-        examples = ", ".join(best.reading.examples)
-        return Step(
-            Layer.VALUES,
-            Verdict.OTHER_SCALE,
-            f"values make sense when {forms} ({examples})",
-            f"types or scales are other than in the profile: {forms}; put that right there, or "
-            f"take the profile of this very model",
-            case.command(verb="find", extra=("--types",)),
-        )
+    if best is None or not best.reading.forms or best.shift:
+        return None
+    if best.score < documented.score + CLEAR_LEAD:
+        return None
+    forms = ", ".join(
+        f"{kind.quantity} is kept as {form}, not as {kind.form}"
+        for kind, form in best.reading.forms.items()
+    )
+    examples = ", ".join(best.reading.examples)
+    return Step(
+        Layer.VALUES,
+        Verdict.OTHER_SCALE,
+        f"values make sense when {forms} ({examples})",
+        f"types or scales are other than in the profile: {forms}; put that right there, or take "
+        f"the profile of this very model",
+        case.command(verb="find", extra=("--types",)),
+    )
+
+
+def _nonsense(case: Case, documented: Candidate) -> Step:
     doubts = ", ".join(clue.text for clue in documented.reading.clues if clue.weight < 0)
     if not doubts:
         seen = "nothing speaks against the values, but none is of a kind that proves them"

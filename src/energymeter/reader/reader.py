@@ -12,7 +12,9 @@ from energymeter.codec import ReadRequest
 from energymeter.codec.codes import READ_FUNCTIONS
 from energymeter.errors import (
     DecodeError,
-    LinkError,
+    LinkClosedError,
+    LinkLostError,
+    LinkOpenError,
     MeterError,
     RemoteProtocolError,
     RequestTimeout,
@@ -32,7 +34,8 @@ from energymeter.values import Order, WireOrder
 __all__ = ["MeterReader"]
 
 _MAX_SILENCES: Final = 3
-"""Reads in a row without an answer after which the rest of the poll is not tried any more."""
+"""Reads in a row without an answer, or with the loss of the link, after which the rest of the poll
+is not tried any more."""
 
 _MAX_TIMEOUTS: Final = 6
 """The same for all of a poll."""
@@ -211,10 +214,10 @@ class MeterReader:
             try:
                 answers[place] = await self._unit.read(decoder.request)
             except MeterError as error:
-                is_silent = isinstance(error, RequestTimeout)
+                is_silent = isinstance(error, (RequestTimeout, LinkLostError))
                 timeouts += is_silent
                 silences = silences + 1 if is_silent else 0
-                is_gone = isinstance(error, (LinkError, UnitSilentError))
+                is_gone = isinstance(error, (LinkOpenError, LinkClosedError, UnitSilentError))
                 if is_gone or silences >= _MAX_SILENCES or timeouts >= _MAX_TIMEOUTS:
                     given_up = error
                 if _may_be_lost(error):
@@ -351,5 +354,5 @@ class MeterReader:
 
 def _may_be_lost(error: MeterError) -> bool:
     """Whether an answer was lost or spoilt on the way, so that asking again makes sense."""
-    is_lost = isinstance(error, (RequestTimeout, RemoteProtocolError))
+    is_lost = isinstance(error, (RequestTimeout, RemoteProtocolError, LinkLostError))
     return is_lost and not isinstance(error, UnitSilentError)
