@@ -15,8 +15,8 @@ from energymeter.client import Backoff, LinkHealth, UnitHealth
 LONGEST_S = 1.0
 
 
-def make_health(seed: int = 1) -> LinkHealth:
-    return LinkHealth(chance=random.Random(seed).random)
+def make_health(seed: int = 1, *, is_numbered: bool = True) -> LinkHealth:
+    return LinkHealth(chance=random.Random(seed).random, is_numbered=is_numbered)
 
 
 def heard(health: LinkHealth, unit: int, now: float, latency_s: float = 0.02) -> UnitHealth:
@@ -127,10 +127,21 @@ def test_what_a_silent_unit_needed_once_does_not_count_for_it_now() -> None:
     health = make_health()
     heard(health, 2, 0.0, 0.1)
     one = heard(health, 1, 0.0, 3.0)
-    for _ in range(5):
+    for _ in range(7):
         health.timed_out(one, 1.0, 3.0)
 
     assert health.patience_s(one, 5.0, 1.0) == pytest.approx(0.4)
+
+
+def test_on_a_serial_line_a_silent_unit_is_waited_for_until_its_neighbours_can_hear_again() -> None:
+    health = make_health(is_numbered=False)
+    heard(health, 2, 0.0, 0.1)
+    one = heard(health, 1, 0.0, 0.1)
+    assert health.patience_s(one, 5.0, 1.0) == pytest.approx(0.4)
+    for _ in range(7):
+        health.timed_out(one, 1.0, 0.4)
+
+    assert health.patience_s(one, 5.0, 1.0) == pytest.approx(0.6)
 
 
 def test_without_a_sign_of_life_of_others_nobody_is_in_a_hurry() -> None:
@@ -148,11 +159,11 @@ def test_a_unit_that_answered_once_is_silent_after_two_polls_in_vain() -> None:
     health = make_health()
     one = heard(health, 1, 0.0)
     silent = []
-    for _ in range(4):
+    for _ in range(6):
         health.timed_out(one, 1.0, 0.5)
         silent.append(one.is_silent)
 
-    assert silent == [False, False, False, True]
+    assert silent == [False, False, False, False, False, True]
 
 
 def test_a_unit_that_never_answered_is_silent_at_once() -> None:

@@ -58,7 +58,7 @@ def test_a_peer_that_accepts_and_hangs_up_at_once_is_left_alone_longer_and_longe
         bus = await Bus(clock, {1: right()}).start()
         bus.hangs_up_after_s = 0.0
         async with bus.link(backoff=STEADY) as link:
-            assert await pauses_of(link, clock, bus, 5) == [0.0, 1.0, 3.0, 7.0, 15.0]
+            assert await pauses_of(link, clock, bus, 5) == [0.0, 0.0, 0.0, 1.0, 3.0]
 
     run_leaping(scenario)
 
@@ -68,7 +68,8 @@ def test_a_peer_that_is_asked_and_hangs_up_without_a_word_has_failed() -> None:
         bus = await Bus(clock, {1: never}).start()
         bus.hangs_up_after_s = 0.1
         async with bus.link(backoff=STEADY) as link:
-            assert isinstance(await failure_of(link), LinkLostError)
+            for _ in range(3):  # once or twice may be a whim
+                assert isinstance(await failure_of(link), LinkLostError)
             error = await failure_of(link)
             assert isinstance(error, LinkOpenError)
             assert "next attempt in 1.0 s" in str(error)
@@ -83,8 +84,8 @@ def test_a_peer_that_hangs_up_while_a_question_waits_for_the_pause_has_failed_to
         bus.hangs_up_after_s = 0.1
         async with bus.link(backoff=STEADY, pacing=Pacing(connect_pause_s=0.5)) as link:
             assert isinstance(await failure_of(link), LinkOpenError)
-            assert bus.attempts == 1
-            assert clock.monotonic() == pytest.approx(0.5)
+            assert bus.attempts == 3
+            assert clock.monotonic() == pytest.approx(1.5)
 
     run_leaping(scenario)
 
@@ -276,7 +277,7 @@ def test_a_unit_that_answers_late_for_a_day_never_gives_another_value() -> None:
                     assert words == (word_at(2, address),)
                 await asyncio.sleep(10.0)
 
-        assert good > 2_000
+        assert good > 1_000
         assert link.health.units[1].timeouts > 500
 
     run_leaping(scenario)

@@ -34,6 +34,7 @@ from energymeter.transports import (
 )
 
 __all__ = [
+    "LIBRARY",
     "PM8000",
     "SDM120",
     "SDM630",
@@ -59,10 +60,10 @@ SHORT_S: Final = 0.3
 _BEAT_S: Final = 0.5
 """How often noise that comes by itself comes."""
 
-_LIBRARY: Final = ProfileLibrary([])
-SDM630: Final = _LIBRARY.load("sdm630")
-SDM120: Final = _LIBRARY.load("sdm120")
-PM8000: Final = _LIBRARY.load("pm8000")
+LIBRARY: Final = ProfileLibrary([])
+SDM630: Final = LIBRARY.load("sdm630")
+SDM120: Final = LIBRARY.load("sdm120")
+PM8000: Final = LIBRARY.load("pm8000")
 
 
 class _Here(Surroundings):
@@ -74,7 +75,7 @@ class _Here(Surroundings):
 
 @cache
 def _tree() -> ProfileTree:
-    return ProfileTree([SDM630, SDM120, PM8000, _LIBRARY.load("electric")])
+    return ProfileTree([SDM630, SDM120, PM8000, LIBRARY.load("electric")])
 
 
 def case_of(url: str | Wire, profile: Profile | None = None, **options: Any) -> Case:

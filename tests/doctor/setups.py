@@ -45,6 +45,7 @@ from energymeter.discovery.survey import in_table
 from energymeter.doctor import Case, Layer, Verdict
 from energymeter.doctor.surroundings import Door, NoNameServerError
 from energymeter.errors import LinkOpenError, UnknownHostError
+from energymeter.profiles import Point
 from energymeter.server import ModbusServer, RegisterImage, Tables, UnitRouter
 from energymeter.transports import (
     Endpoint,
@@ -926,7 +927,7 @@ async def noisy(bench: Bench) -> AsyncIterator[Case]:
     "the gateway does not always get one from the meter",
 )
 async def gateway_now_and_then(bench: Bench) -> AsyncIterator[Case]:
-    async with meter(SDM630, "gateway_failed:0.4") as url:
+    async with meter(SDM630, "gateway_failed:0.4", seed=2) as url:
         yield case_of(url, SDM630)
 
 
@@ -1131,7 +1132,7 @@ async def other_scale(bench: Bench) -> AsyncIterator[Case]:
 )
 async def one_other_scale(bench: Bench) -> AsyncIterator[Case]:
     points = tuple(
-        point.model_copy(update={"scale": point.scale * 10}) if "current" in point.name else point
+        Point(**{**point.model_dump(), "scale": 10}) if "current" in point.name else point
         for point in SDM630.points
     )
     async with meter(SDM630) as url:

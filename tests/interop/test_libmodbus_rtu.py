@@ -237,7 +237,6 @@ def test_c_server_carries_out_our_broadcast(c_link: BlockingLink) -> None:
     assert c_link.unit(UNIT).read_holding_registers(15, 2) == (11, 22)
 
 
-@pytest.mark.xfail(reason="a silent unit is given 0.2 s, a server in C is deaf for 0.5 s after it")
 def test_patience_with_a_silent_unit_outlasts_the_deafness_of_the_c_server(
     line: tuple[str, str], libmodbus_server_program: Path
 ) -> None:

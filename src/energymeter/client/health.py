@@ -20,7 +20,7 @@ __all__ = ["LinkHealth", "UnitHealth"]
 SILENT_SHARE: Final = 0.02
 """Part of a link's time that its silent units may cost, all together."""
 
-_SILENT_AFTER: Final = 4
+_SILENT_AFTER: Final = 6
 """Time-outs in a row that make a unit silent, as two polls in vain do; one is enough for a unit
 that never answered."""
 
@@ -32,6 +32,10 @@ _LATENCY_FACTOR: Final = 4.0
 
 _SHORTEST_TIMEOUT_S: Final = 0.2
 """No unit is given less: some answer late once in a while."""
+
+_DEAFNESS_S: Final = 0.6
+"""After a question that a silent unit did not answer, other units on a serial line may be deaf for
+half a second (libmodbus 3.1): they wait for that answer, to pass it over."""
 
 _LATENCY_DECAY: Final = 0.01
 """How much of the distance to a faster answer the slowest one sinks, an answer."""
@@ -108,6 +112,8 @@ class LinkHealth:
         since: The moment from which on it is watched.
         backoff: How long a silent unit is left alone.
         chance: Gives numbers from 0.0 to 1.0, for the jitter.
+        is_numbered: Whether answers carry the number of their question. Without, a bystander may
+            take what comes soon after a question to a silent unit for that one's answer.
     """
 
     def __init__(
@@ -116,6 +122,7 @@ class LinkHealth:
         *,
         backoff: Backoff = _UNIT_BACKOFF,
         chance: Callable[[], float] = random.random,
+        is_numbered: bool = True,
     ) -> None:
         self.units: dict[int, UnitHealth] = {}
         """By number; a unit is here once it was asked."""
@@ -125,6 +132,7 @@ class LinkHealth:
         self._since = since
         self._backoff = backoff
         self._chance = chance
+        self._shortest_silence_s = _SHORTEST_TIMEOUT_S if is_numbered else _DEAFNESS_S
 
     def utilisation(self, now: float) -> float:
         """The part of the time so far that the link was busy; 1.0: always, with one in flight."""
@@ -160,13 +168,14 @@ class LinkHealth:
         unit needed of late; of a silent unit, what its neighbours need, and sometimes all.
         """
         if health.timeouts_in_row == 0 and health.answers:
-            known_s = health.slowest_s
+            known_s, shortest_s = health.slowest_s, _SHORTEST_TIMEOUT_S
         elif health.is_silent and health.timeouts_in_row % _FULL_PATIENCE_EVERY:
             living = (unit.slowest_s for unit in self.units.values() if not unit.is_silent)
             known_s = max(living, default=longest_s)
+            shortest_s = self._shortest_silence_s
         else:
             return longest_s
-        learned_s = max(_SHORTEST_TIMEOUT_S, _LATENCY_FACTOR * known_s)
+        learned_s = max(shortest_s, _LATENCY_FACTOR * known_s)
         if learned_s >= longest_s or not self.has_neighbour(health, now):
             return longest_s
         return learned_s

@@ -106,10 +106,10 @@ class Link:
         self.clock = clock if clock is not None else SystemClock()
         self.tap = tap
         self._now = self.clock.monotonic
-        self.health = LinkHealth(self._now())
+        is_ordered = ignores_transactions or not framing.has_transactions
+        self.health = LinkHealth(self._now(), is_numbered=not is_ordered)
         """How its units are doing."""
         self._units = self.health.units
-        is_ordered = ignores_transactions or not framing.has_transactions
         self._turns = Turns(1 if is_ordered else max_in_flight)
         self._pace = Pace(pacing, framing)
         self._is_paced = self._pace.is_needed

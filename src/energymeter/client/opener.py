@@ -27,6 +27,10 @@ _log = logging.getLogger(__name__)
 
 USUAL_BACKOFF: Final = Backoff()
 
+_HANG_UPS: Final = 3
+"""Connections in a row that a peer accepts and ends without a word, when asked, until that counts
+as a failure to open."""
+
 
 class Opener:
     """What opens and closes a link. Arguments as for `Link`."""
@@ -61,6 +65,8 @@ class Opener:
         self._opening = asyncio.Lock()
         self._limit: asyncio.Timeout | None = None
         self._failures = 0
+        self._hang_ups = 0
+        """In a row, without a word."""
         self._retry_at = 0.0
         self._reason = ""
         self._is_closed = False
@@ -105,9 +111,11 @@ class Opener:
         self.connection = None
         _log.debug("connection to %s is gone", self)
         if connection.was_heard:
-            self._failures = 0
+            self._failures = self._hang_ups = 0
         elif by_peer and connection.is_wanted:
-            self._note_failure(reason)
+            self._hang_ups += 1
+            if self._failures or self._hang_ups >= _HANG_UPS:  # fewer may be a whim
+                self._note_failure(reason)
 
     def _check_alone(self) -> None:
         wait_s = self._retry_at - self.clock.monotonic()

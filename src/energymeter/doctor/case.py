@@ -149,7 +149,11 @@ class Case:
             return
         await probe.link.close()
         if not self.is_serial:
-            await asyncio.sleep(min(_BREATH_S, self.timeout_s / 5))
+            await self.breathe()
+
+    async def breathe(self) -> None:
+        """Let the device notice that a connection has ended."""
+        await asyncio.sleep(min(_BREATH_S, self.timeout_s / 5))
 
     async def ask(
         self,

@@ -109,6 +109,7 @@ async def _call(case: Case) -> Step | None:
         data = await case.surroundings.converse(
             case.wire.host or "", case.wire.port or 0, call.data, max(_LEAST_S, case.timeout_s)
         )
+        await case.breathe()
         name = name_stranger(data)
         if name is not None and name != TLS:
             return stranger_step(case, name, data)

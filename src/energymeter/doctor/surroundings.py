@@ -110,7 +110,8 @@ class Surroundings:
                     writer.write(data)
                     heard = await reader.read(_MOST_HEARD)
                 finally:
-                    writer.close()
+                    writer.transport.abort()  # nothing that is left unsaid matters
+                    await writer.wait_closed()
         return heard
 
     def serial_ports(self) -> Sequence[str]:

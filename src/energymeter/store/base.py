@@ -7,6 +7,7 @@ those are, and in which order, a `Layout` says; a meter may have another one tom
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -74,8 +75,10 @@ class Form(StrEnum):
 
 
 class Every(IntEnum):
-    """Lengths of the windows a history can be told in, in seconds; they begin at whole
-    multiples of their length since 1970, so days are those of UTC."""
+    """Lengths of the windows a history can be told in, in seconds.
+
+    They begin at whole multiples of their length since 1970, so days are those of UTC.
+    """
 
     MINUTE = 60
     QUARTER = 900
@@ -137,9 +140,7 @@ class Layout:
         return self._places.get(name)
 
 
-def layout_of(
-    points: Sequence[Point], tops: Mapping[str, Sequence[float]] = _NO_TOPS
-) -> Layout:
+def layout_of(points: Sequence[Point], tops: Mapping[str, Sequence[float]] = _NO_TOPS) -> Layout:
     """The layout of the polls of these points; make it once for each reader.
 
     Args:
@@ -218,7 +219,8 @@ class Latest(NamedTuple):
         return datetime_of(self.time_us)
 
 
-class History(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
     """One value of a meter over time, in columns of equal length, by ascending time."""
 
     series: Series
@@ -236,7 +238,7 @@ class History(NamedTuple):
     marks: Mapping[int, EventKind]
     """Rows at which the counter rolled over or was replaced."""
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         return len(self.times_us)
 
     @property

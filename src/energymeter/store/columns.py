@@ -82,7 +82,8 @@ def decode_numbers(data: bytes, count: int) -> NDArray[Any]:
     if form == _INTEGER:
         return whole
     if form == _DECIMAL:
-        return whole / divisor
+        decimals: NDArray[np.float64] = whole / divisor
+        return decimals
     if form == _FLOAT32:
         small = _ordered(whole.astype(np.int32), 31).view(np.float32)
         with np.errstate(invalid="ignore"):
@@ -122,7 +123,8 @@ def _as_decimal(numbers: NDArray[np.float64], divisor: int) -> NDArray[np.int64]
 def _ordered(bits: NDArray[Any], sign_bit: int) -> NDArray[Any]:
     """Bits of floats so that neighbours have neighbouring numbers; its own inverse."""
     mask = (1 << sign_bit) - 1
-    return bits ^ ((bits >> sign_bit) & bits.dtype.type(mask))
+    ordered: NDArray[Any] = bits ^ ((bits >> sign_bit) & bits.dtype.type(mask))
+    return ordered
 
 
 def _encode_whole(whole: NDArray[np.int64], form: int, extra: bytes) -> bytes:

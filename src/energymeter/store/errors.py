@@ -70,6 +70,6 @@ def mapped(path: Path) -> Iterator[None]:
             raise StoreCorruptError(msg) from error
         msg = f"{path}: {error}"
         raise StoreError(msg) from error
-    except (zlib.error, struct.error, ValueError) as error:
+    except (zlib.error, struct.error, ValueError, LookupError, OverflowError, TypeError) as error:
         msg = f"{path}: holds bytes that are no readings ({error}); put a backup in its place"
         raise StoreCorruptError(msg) from error

@@ -1,0 +1,247 @@
+"""The embedded store beside its promises: in, small, and out again.
+
+    python benchmarks/store.py --seconds 3
+
+Prints one line a figure. Needs about 1 GB below --folder and a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energymeter.profiles import Point, ProfileLibrary
+from energymeter.reader import Quality
+from energymeter.simulator.physics import Physics, create_physics
+from energymeter.store import Every, Layout, SqliteStore, StoredPoll, layout_of
+from energymeter.values import DataType, quantity_of, unit_factor
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+START_US = int(START.timestamp()) * 1_000_000
+METERS, VALUES = 10_000, 25
+PROFILES = ("schneider-electric/pm8000", "eastron/sdm630", "energymeter/electric")
+
+
+def say(what: str, figure: str, promise: str = "") -> None:
+    print(f"{what:<64} {figure:>16}   {promise}", flush=True)
+
+
+def took_ms(work: Callable[[], Any], times: int = 7) -> float:
+    """Median of some runs."""
+    spent = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        spent.append((time.perf_counter() - start) * 1e3)
+    return median(spent)
+
+
+class Source:
+    """Polls of electricity meters of one profile, as their registers give them.
+
+    Times jitter by some milliseconds, as those of a real line.
+    """
+
+    def __init__(self, profile: str, meters: int) -> None:
+        self.physics: Physics = create_physics("electricity", meters, 7)
+        known = self.physics.quantities()
+        # The physics names what the whole meter counts `_total`.
+        self.names = {
+            point: name
+            for point in ProfileLibrary([]).load(profile).points
+            for name in (point.name, f"{point.name}_total")
+            if name in known and point.type.words
+        }
+        self.points = list(self.names)
+        self.layout: Layout = layout_of(self.points)
+        self.keys = [f"meter-{number}" for number in range(meters)]
+        self.good = (Quality.GOOD,) * len(self.points)
+        self.chance = np.random.default_rng(1)
+
+    def polls(self, time_us: int, step_s: float) -> list[StoredPoll]:
+        self.physics.step(step_s)
+        known = self.physics.quantities()
+        columns = [registers(point, known[self.names[point]]).tolist() for point in self.points]
+        jitter = self.chance.integers(0, 5000, len(self.keys)).tolist()
+        return [
+            StoredPoll(key, self.layout, time_us + late, values, self.good)
+            for key, late, values in zip(
+                self.keys, jitter, zip(*columns, strict=True), strict=True
+            )
+        ]
+
+
+def registers(point: Point, amounts: NDArray[Any]) -> NDArray[Any]:
+    """What a reader makes of amounts in the unit of their quantity."""
+    quantity = quantity_of(point.name)
+    factor = None if quantity is None else unit_factor(point.unit, quantity.unit)
+    multiplier, summand, divisor = point.exact_scale
+    raw = (np.asarray(amounts, float) / (factor or 1.0) * divisor - summand) / multiplier
+    if not point.type.is_float:
+        whole = np.rint(raw).astype(np.int64) * multiplier + summand
+        return whole if divisor == 1 else whole / divisor
+    if point.type is DataType.FLOAT32:
+        raw = raw.astype(np.float32).astype(np.float64)
+    return (raw * multiplier + summand) / divisor
+
+
+def compacted(store: SqliteStore, until: datetime) -> tuple[float, float]:
+    """Seconds it took, and those of the longest slice."""
+    start = time.perf_counter()
+    longest, goes_on = 0.0, True
+    while goes_on:
+        began = time.perf_counter()
+        goes_on = store.compact(until)
+        longest = max(longest, time.perf_counter() - began)
+    return time.perf_counter() - start, longest
+
+
+def used_bytes(store: SqliteStore, folder: Path) -> int:
+    """Of the file when free pages are left out."""
+    copy = folder / "copy.db"
+    store.backup(copy)
+    import sqlite3  # noqa: PLC0415 - for this one figure
+
+    connection = sqlite3.connect(copy)
+    try:
+        connection.execute("VACUUM")
+    finally:
+        connection.close()
+    size = copy.stat().st_size
+    copy.unlink()
+    return size
+
+
+def batches() -> Iterator[list[StoredPoll]]:
+    """One poll of every meter, second after second; a few of them with a null value."""
+    source = Source(PROFILES[0], METERS)
+    names = [point.name for point in source.points]
+    layout = Layout(
+        series._replace(name=f"{series.name}_{n}" if n >= len(names) else series.name)
+        for n, series in enumerate((source.layout.series * 2)[:VALUES])
+    )
+    first = source.polls(0, 1.0)
+    good = (Quality.GOOD,) * VALUES
+    odd = (*good[:-1], Quality.NOT_AVAILABLE)
+    second = 0
+    while True:
+        time_us = START_US + second * 1_000_000
+        polls = []
+        for number, poll in enumerate(first):
+            values = [*poll.values, *poll.values][:VALUES]
+            if number % 50:
+                polls.append(StoredPoll(poll.meter, layout, time_us, values, good))
+            else:
+                polls.append(StoredPoll(poll.meter, layout, time_us, [*values[:-1], None], odd))
+        yield polls
+        second += 1
+
+
+def bench_in(folder: Path, seconds: float, *, survives_power_loss: bool) -> None:
+    with SqliteStore(folder / "in.db", survives_power_loss=survives_power_loss) as store:
+        source = batches()
+        spent: list[float] = []
+        while sum(spent) < seconds:
+            polls = next(source)
+            start = time.perf_counter()
+            store.append(polls)
+            spent.append(time.perf_counter() - start)
+        count = len(spent) * METERS * VALUES
+        how = "each batch on the disk" if survives_power_loss else "each batch with the system"
+        say(
+            f"in, batches of {METERS * VALUES:,}, {how}, values/s",
+            f"{count / sum(spent):,.0f}",
+            "at least 2,000,000",
+        )
+        say("  longest batch", f"{max(spent) * 1e3:.0f} ms")
+        if survives_power_loss:
+            return
+        file = (folder / "in.db").stat().st_size
+        say("  hot, bytes a value", f"{file / count:.1f}")
+        say(f"latest of {METERS:,} meters", f"{took_ms(store.latest):.1f} ms", "at most 50 ms")
+
+
+def bench_small(folder: Path, meters: int) -> None:
+    for number, profile in enumerate(PROFILES):
+        source = Source(profile, meters)
+        with SqliteStore(folder / f"small{number}.db", survives_power_loss=False) as store:
+            for second in range(3600):
+                store.append(source.polls(START_US + second * 1_000_000, 1.0))
+            hour = START + timedelta(hours=1)
+            spent_s, longest_s = compacted(store, hour)
+            count = meters * 3600 * len(source.points)
+            size = used_bytes(store, folder)
+            say(
+                f"an hour at 1 s of {meters} {profile} ({len(source.points)} values), bytes a value",
+                f"{size / count:.2f}",
+                "at most 2",
+            )
+            say("  compaction, values/s", f"{count / spent_s:,.0f}")
+            say("  longest slice", f"{longest_s * 1e3:.0f} ms")
+
+
+def bench_week(folder: Path, step_s: int, names: Sequence[str]) -> None:
+    source = Source(PROFILES[0], 1 if step_s == 1 else 10)
+    week = timedelta(days=7)
+    with SqliteStore(folder / f"week{step_s}.db", survives_power_loss=False) as store:
+        waiting: list[StoredPoll] = []
+        for second in range(0, 7 * 86_400, step_s):
+            waiting += source.polls(START_US + second * 1_000_000, float(step_s))
+            if len(waiting) >= 5000:
+                store.append(waiting)
+                waiting = []
+        store.append(waiting)
+        compacted(store, START + week)
+        for name in names:
+            for every in (None, Every.MINUTE, Every.HOUR):
+                spent = took_ms(lambda: store.history("meter-0", name, START, START + week, every))  # noqa: B023
+                found = store.history("meter-0", name, START, START + week, every)
+                rows = 0 if found is None else len(found)
+                what = "each poll" if every is None else f"{every // 60} min"
+                say(
+                    f"a week of {name}, polls every {step_s} s, as {what}, {rows:,} rows",
+                    f"{spent:.1f} ms",
+                    "at most 20 ms" if every is Every.MINUTE else "",
+                )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of writing")
+    parser.add_argument("--meters", type=int, default=10, help="in the hour that is compacted")
+    parser.add_argument("--folder", type=Path, help="where the files go; by default with the system's")
+    parser.add_argument("--only", choices=("in", "small", "week", "week-of-seconds"))
+    asked = parser.parse_args()
+    parts: dict[str, Callable[[Path], None]] = {
+        "in": lambda folder: [  # type: ignore[dict-item, return-value]
+            bench_in(_sub(folder, str(kept)), asked.seconds, survives_power_loss=kept)
+            for kept in (True, False)
+        ],
+        "small": lambda folder: bench_small(folder, asked.meters),
+        "week": lambda folder: bench_week(folder, 60, ("voltage_phase_a", "active_power_total")),
+        "week-of-seconds": lambda folder: bench_week(folder, 1, ("voltage_phase_a",)),
+    }
+    for name, part in parts.items():
+        if asked.only in (None, name):
+            with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+                part(Path(folder))
+
+
+def _sub(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.mkdir()
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
