@@ -20,6 +20,7 @@ FLOORS: Final = (
     ("planner",),
     ("client", "server"),
     ("reader", "simulator"),
+    ("store",),
     ("discovery", "service"),
     ("doctor", "recording"),
     ("blocking", "pymodbus_unit"),
@@ -38,7 +39,7 @@ LATE_ARROWS: Final = {("service", "compat")}
 THIRD_PARTIES: Final = {
     "pydantic": ("profiles", "simulator"),
     "pydantic_core": ("profiles", "simulator"),
-    "numpy": ("simulator",),
+    "numpy": ("simulator", "store"),
     "click": ("cli",),
     "rich": ("cli",),
     "uvloop": ("eventloop",),

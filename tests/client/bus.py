@@ -258,8 +258,9 @@ class Bus:
         self._quiet_since = over_at
         for think_s, pdu in self.units.get(asked.unit, never)(asked):
             answer = self.frame(asked.unit, pdu, self._transaction_of(asked))
-            done_at = self._done_at.get(asked.unit, 0.0)
-            begin = max(over_at + self.silence_s + think_s, done_at)
+            done_at = self._done_at.get(asked.unit, -1.0)
+            # A loop does not keep the order of what is due at the same moment.
+            begin = max(over_at + self.silence_s + think_s, done_at + 1e-6)
             end = begin + len(answer) * self.character_s
             self._done_at[asked.unit] = end
             if end > now:

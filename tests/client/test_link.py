@@ -671,3 +671,16 @@ def test_every_error_of_a_link_is_a_meter_error_and_of_its_built_in_kind() -> No
     assert issubclass(LinkError, (MeterError, ConnectionError))
     assert issubclass(LinkClosedError, LinkError)
     assert issubclass(RequestTimeout, TimeoutError)
+
+
+@on_each_loop
+def test_half_an_answer_does_not_swallow_the_next_one(loop: str) -> None:
+    async def scenario() -> None:
+        server = ScriptedServer()
+        server.script.append(scripted.half)
+        async with server, link_to(server, timeout_s=0.1) as link:
+            assert isinstance(await failure_of(link), RequestTimeout)
+            assert await link.unit(1).read_holding_registers(7, 1) == (word_at(1, 7),)
+            assert server.accepted == 2
+
+    run(scenario(), loop)

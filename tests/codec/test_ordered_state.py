@@ -293,18 +293,37 @@ def test_a_fence_without_an_answer_is_followed_by_another_kind() -> None:
     assert kinds == [3, 4, 1, 2]
 
 
-def test_a_dead_unit_is_remembered_with_a_handful_of_questions() -> None:
+def test_of_a_dead_unit_no_more_is_remembered_than_it_was_asked_in_a_minute() -> None:
+    state = make_state()
+    for now in range(1000):
+        request = state.fence(1, FOUR, now) or FOUR
+        transaction, _ = state.ask(
+            1, request, "in vain", is_fence=request is not FOUR, expires=now + 60.0
+        )
+        state.forget(transaction)
+        assert state.outstanding(1) <= 60
+
+    pass_fence(state, FOUR)
+    assert state.fence(1, FOUR) is None
+    assert state.outstanding(1) == 0
+
+
+def test_answers_that_come_after_many_were_given_up_are_all_known() -> None:
     state = make_state()
     give_up(state, FOUR)
-    for _ in range(1000):
+    late = []
+    for _ in range(12):
         fence = state.fence(1, FOUR)
         assert fence is not None
         transaction, _ = state.ask(1, fence, "fence", is_fence=True)
         state.forget(transaction)
-        assert state.outstanding(1) <= 5
-
-    pass_fence(state, FOUR)
+        late.append(bytes((fence.function | 0x80, 2)) if fence.function == 3 else answer(fence))
+    assert state.receive(said(answer(FOUR))) == []
     assert state.fence(1, FOUR) is None
+    state.ask(1, FOUR, "now")
+
+    assert [state.receive(said(one)) for one in late] == [[]] * 12
+    assert state.receive(said(answer(FOUR, 0x55))) == [("now", answer(FOUR, 0x55))]
 
 
 def test_a_unit_that_answers_no_fence_is_asked_again_after_its_time() -> None:

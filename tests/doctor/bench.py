@@ -29,6 +29,7 @@ from energymeter.transports import (
     MemoryLine,
     SerialSettings,
     TcpListener,
+    Way,
     Wire,
     parse_wire,
 )
@@ -43,6 +44,8 @@ __all__ = [
     "Line",
     "PtyMeter",
     "Session",
+    "Shy",
+    "SlowDoor",
     "SlowName",
     "answer_mbap",
     "case_of",
@@ -54,8 +57,8 @@ __all__ = [
     "user_profile",
 ]
 
-SHORT_S: Final = 0.3
-"""Patience where real time passes: with TLS, with ptys."""
+SHORT_S: Final = 0.5
+"""Patience where real time passes and is waited for: over UDP, with ptys."""
 
 _BEAT_S: Final = 0.5
 """How often noise that comes by itself comes."""
@@ -71,6 +74,34 @@ class _Here(Surroundings):
 
     async def addresses(self, host: str) -> Sequence[str]:
         return (host,)
+
+
+class SlowDoor(_Here):
+    """This machine, and ways that take long to open."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def endpoint(self, wire: Wire) -> Endpoint:
+        return _Slow(wire.endpoint(), self._seconds if wire.way is Way.TLS else 0.0)
+
+
+class _Slow:
+    is_datagram = False
+
+    def __init__(self, inner: Endpoint, seconds: float) -> None:
+        self._inner = inner
+        self._seconds = seconds
+
+    def __str__(self) -> str:
+        return str(self._inner)
+
+    async def connect(self, protocol_factory: Callable[[], asyncio.Protocol]) -> None:
+        await asyncio.sleep(self._seconds)
+        await self._inner.connect(protocol_factory)
+
+    def release(self) -> None:
+        self._inner.release()
 
 
 @cache
@@ -126,6 +157,17 @@ async def meter(
 def tables_of(profile: Profile) -> Tables:
     """The registers of a simulated meter, as a handler."""
     return Population(profile, count=1, seed=7).meters[0].tables
+
+
+class Shy:
+    """A meter that says nothing where another one refuses."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    def answer(self, unit: int, pdu: bytes) -> bytes | None:
+        answer = self._handler.answer(unit, pdu)
+        return None if answer is None or answer[0] & 0x80 else answer
 
 
 def answer_mbap(session: Session, data: bytes, handler: Handler) -> None:

@@ -21,6 +21,11 @@ Result = TypeVar("Result")
 _GRACE_S: Final = 0.001
 """What the kernel is given to carry bytes from one of our sockets to another."""
 
+_LONG_S: Final = 0.3
+_LONG_GRACE_S: Final = 0.003
+"""The same before a jump of more than `_LONG_S`: that is a time-out, and must not be one by
+accident."""
+
 _LIMIT_S: Final = 600.0
 """On the loop's own clock."""
 
@@ -31,7 +36,7 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        events = super().select(_GRACE_S)
+        events = super().select(_LONG_GRACE_S if timeout > _LONG_S else _GRACE_S)
         if not events:
             self.skipped_s += timeout
         return events

@@ -24,6 +24,8 @@ from tests.doctor.bench import (
     Line,
     PtyMeter,
     Session,
+    Shy,
+    SlowDoor,
     SlowName,
     answer_mbap,
     case_of,
@@ -243,10 +245,11 @@ async def dead_first_address(bench: Bench) -> AsyncIterator[Case]:
     Layer.PORT,
     Verdict.OTHER_TRANSPORT,
     "; try: energymeter read udp://",
+    is_real=True,
 )
 async def udp_meter(bench: Bench) -> AsyncIterator[Case]:
     async with meter(PM8000, listen="udp://127.0.0.1:0") as url:
-        yield case_of(replace(parse_wire(url), way=Way.TCP), PM8000)
+        yield case_of(replace(parse_wire(url), way=Way.TCP), PM8000, timeout_s=SHORT_S)
 
 
 @broken(
@@ -254,10 +257,11 @@ async def udp_meter(bench: Bench) -> AsyncIterator[Case]:
     Layer.PORT,
     Verdict.OTHER_TRANSPORT,
     "; try: energymeter read tcp://",
+    is_real=True,
 )
 async def tcp_meter(bench: Bench) -> AsyncIterator[Case]:
     async with meter(PM8000) as url:
-        yield case_of(replace(parse_wire(url), way=Way.UDP), PM8000)
+        yield case_of(replace(parse_wire(url), way=Way.UDP), PM8000, timeout_s=SHORT_S)
 
 
 @broken(
@@ -372,7 +376,7 @@ async def _tls_meter(files: TlsFiles) -> AsyncIterator[int]:
 async def tls_not_plain(bench: Bench) -> AsyncIterator[Case]:
     files = bench.pki.sign("door")
     async with _tls_meter(replace(files, ca=None)) as port:
-        yield case_of(f"127.0.0.1:{port}", timeout_s=SHORT_S)
+        yield case_of(f"127.0.0.1:{port}")
 
 
 @broken(
@@ -390,7 +394,7 @@ async def https_server(bench: Bench) -> AsyncIterator[Case]:
 
     context = replace(bench.pki.sign("web"), ca=None).server_context()
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    yield case_of(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=SHORT_S)
+    yield case_of(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
     server.close()
 
 
@@ -404,7 +408,7 @@ async def https_server(bench: Bench) -> AsyncIterator[Case]:
 async def unknown_issuer(bench: Bench) -> AsyncIterator[Case]:
     files = bench.pki.sign("stranger")
     async with _tls_meter(replace(files, ca=None)) as port:
-        yield case_of(f"tls://127.0.0.1:{port}", timeout_s=SHORT_S)
+        yield case_of(f"tls://127.0.0.1:{port}")
 
 
 @broken(
@@ -417,7 +421,19 @@ async def unknown_issuer(bench: Bench) -> AsyncIterator[Case]:
 async def wants_certificate(bench: Bench) -> AsyncIterator[Case]:
     files = bench.pki.sign("strict")
     async with _tls_meter(files) as port:
-        yield case_of(f"tls://127.0.0.1:{port}?ca={files.ca}", timeout_s=SHORT_S)
+        yield case_of(f"tls://127.0.0.1:{port}?ca={files.ca}")
+
+
+@broken(
+    "a device that needs long for TLS", Layer.TLS, Verdict.SLOW, "connect_timeout=", is_real=True
+)
+async def slow_tls(bench: Bench) -> AsyncIterator[Case]:
+    files = bench.pki.sign("slow")
+    listener = TlsListener("127.0.0.1", 0, replace(files, ca=None))
+    async with ModbusServer(tables_of(PM8000), listener=listener):
+        url = f"tls://127.0.0.1:{listener.port}?ca={files.ca}"
+        slow = SlowDoor(1.5 * SHORT_S)
+        yield case_of(url, PM8000, timeout_s=SHORT_S, surroundings=slow)
 
 
 # The framing.
@@ -472,6 +488,7 @@ async def two_wrongs(bench: Bench) -> AsyncIterator[Case]:
     Layer.FRAMING,
     Verdict.OTHER_FRAMING,
     "; try: energymeter read rtu+udp://",
+    is_real=True,
 )
 async def rtu_over_udp(bench: Bench) -> AsyncIterator[Case]:
     async with meter(SDM630, listen="rtu+udp://127.0.0.1:0") as url:
@@ -1099,6 +1116,17 @@ async def two_wrongs_in_the_map(bench: Bench) -> AsyncIterator[Case]:
 )
 async def other_model(bench: Bench) -> AsyncIterator[Case]:
     async with meter(SDM630) as url:
+        yield case_of(url, PM8000)
+
+
+@broken(
+    "a profile of another model, and a meter that says nothing to what it has not got",
+    Layer.VALUES,
+    Verdict.OTHER_PROFILE,
+    "eastron/sdm630 fits",
+)
+async def shy_other_model(bench: Bench) -> AsyncIterator[Case]:
+    async with served(Shy(tables_of(SDM630))) as url:
         yield case_of(url, PM8000)
 
 

@@ -17,6 +17,7 @@ from energymeter.doctor import Diagnosis
 ROOT: Final = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # for benchmarks.doubles
 
+from tests.doctor.bench import SHORT_S  # noqa: E402
 from tests.doctor.haste import run_hastily  # noqa: E402
 from tests.doctor.setups import SETUPS, Bench, Setup  # noqa: E402
 from tests.support.loops import run  # noqa: E402
@@ -30,7 +31,9 @@ HEAD: Final = "| what is wrong | where it stops | what `doctor` says |\n|---|---
 _ACCIDENTS: Final = (
     (re.compile(r"(?<![:/\w])/\S*/(ttyUSB\d)"), r"/dev/\1"),
     (re.compile(r"/dev/pts/\d+"), "/dev/ttyUSB0"),
-    (re.compile(r"ca=/[^\s&]*"), "ca=FILE"),
+    (re.compile(r"ca=/[^\s&']*"), "ca=FILE"),
+    (re.compile(r"after \d\.\d s, and 0\.5 s"), "after 1.5 s, and 1 s"),
+    (re.compile(r"connect_timeout=\d+s"), "connect_timeout=4s"),
     (re.compile(r"(127\.0\.0\.1):\d+"), "HOST:PORT"),
     (re.compile(r"0\.0\.0\.0:\d+"), "0.0.0.0:PORT"),
     (re.compile(r"127\.0\.0\.1"), "HOST"),
@@ -51,7 +54,7 @@ async def examined(setup: Setup, bench: Bench) -> Diagnosis:
 
 def row_of(setup: Setup, diagnosis: Diagnosis) -> str:
     """The row of a set-up, without what is accidental."""
-    sentence = diagnosis.sentence.replace(" --timeout 0.3", "")
+    sentence = diagnosis.sentence.replace(f" --timeout {SHORT_S:g}", "")
     for pattern, word in _ACCIDENTS:
         sentence = pattern.sub(word, sentence)
     return f"| {setup.title} | {setup.layer}: {setup.verdict} | {sentence} |"

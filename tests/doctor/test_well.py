@@ -15,8 +15,10 @@ from tests.doctor.bench import (
     SHORT_S,
     Line,
     Session,
+    Shy,
     case_of,
     meter,
+    served,
     tables_of,
     talker,
 )
@@ -28,16 +30,17 @@ from energymeter.codec import Framing, Side, make_framer
 from energymeter.doctor import Case, Diagnosis, Layer, Mark, Step, Verdict, examine
 from energymeter.profiles import Profile
 
-WIRES: Final = ("tcp", "rtu+tcp", "ascii+tcp", "udp", "rtu+udp")
+STREAMS: Final = ("tcp", "rtu+tcp", "ascii+tcp")
+PACKETS: Final = ("udp", "rtu+udp")
 
 
-@pytest.mark.parametrize("scheme", WIRES)
+@pytest.mark.parametrize("scheme", [*STREAMS, *PACKETS])
 def test_a_good_meter_is_well_on_a_network(scheme: str) -> None:
     async def main() -> Diagnosis:
         async with meter(SDM630, listen=f"{scheme}://127.0.0.1:0") as url:
             return await examine(case_of(url, SDM630))
 
-    diagnosis = run_hastily(main())
+    diagnosis = run(main()) if scheme in PACKETS else run_hastily(main())
 
     assert diagnosis.is_well
     assert all(step.mark is Mark.FINE for step in diagnosis.steps)
@@ -99,6 +102,17 @@ def test_a_meter_nobody_knows_is_no_fault_of_the_wire() -> None:
     assert diagnosis.is_well
     assert "is all right, but which meter it is could not be told" in diagnosis.sentence
     assert diagnosis.command.startswith("energymeter find tcp://")
+
+
+def test_a_meter_that_says_nothing_to_what_it_has_not_got_is_well() -> None:
+    async def main() -> Diagnosis:
+        async with served(Shy(tables_of(SDM630))) as url:
+            return await examine(case_of(url, SDM630))
+
+    diagnosis = run_hastily(main())
+
+    assert diagnosis.is_well
+    assert "62 of 62 values make sense" in diagnosis.steps[-1].seen
 
 
 def test_what_is_odd_and_does_no_harm_is_a_note() -> None:

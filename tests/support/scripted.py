@@ -28,6 +28,7 @@ __all__ = [
     "fewer_words",
     "frame",
     "garbage",
+    "half",
     "hangs_up",
     "impossible_length",
     "impossible_protocol",
@@ -165,6 +166,11 @@ def more_words(asked: Asked) -> Sequence[Step]:
 def short(asked: Asked) -> Sequence[Step]:
     """An answer that ends early, its envelope saying so."""
     return [frame(asked.transaction, asked.unit, _answer(asked)[:5])]
+
+
+def half(asked: Asked) -> Sequence[Step]:
+    """Half an answer, and no more."""
+    return [frame(asked.transaction, asked.unit, _answer(asked))[:-3]]
 
 
 def garbage(asked: Asked) -> Sequence[Step]:

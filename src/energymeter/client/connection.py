@@ -291,10 +291,16 @@ class Connection(asyncio.Protocol):
             future.set_exception(RequestTimeout(msg))
 
     def _note_timeout(self) -> None:
-        # Late answers of earlier questions mean the other side is behind and may stay so; long
-        # silence means it may be gone without a word. Both are cured by a new connection only.
-        # On a serial line there is no other one, and late answers are told apart there.
+        # Late answers of earlier questions mean the other side is behind and may stay so; half an
+        # answer that does not go on would swallow the next; long silence means it may be gone
+        # without a word. All are cured by a new connection only. On a serial line there is no
+        # other one; late answers are told apart there, and half ones end with a silence.
         self._silent_timeouts += 1
+        is_stream = self.ordered is None and self._make_framer is None
+        if is_stream and self.state.framer.pending_bytes:
+            msg = f"{self._owner} sent half an answer, the connection was renewed"
+            self.drop(partial(LinkLostError, msg))
+            return
         if self.ordered is None and self.state.foreign_answers > self._foreign_mark:
             msg = f"{self._owner} answered late, the connection was renewed"
             self.drop(partial(LinkLostError, msg))

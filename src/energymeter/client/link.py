@@ -17,6 +17,7 @@ from typing import Final, Self
 from energymeter.client.backoff import Backoff
 from energymeter.client.connection import Connection
 from energymeter.client.health import LinkHealth, UnitHealth
+from energymeter.client.ledger import Asked, Ledger
 from energymeter.client.opener import USUAL_BACKOFF, Opener
 from energymeter.client.pace import Pace
 from energymeter.client.tap import Tap
@@ -31,7 +32,6 @@ from energymeter.errors import (
     LocalProtocolError,
     MeterError,
     MismatchError,
-    RequestTimeout,
     UnitSilentError,
 )
 from energymeter.transports import Endpoint, Pacing, Wire, parse_wire
@@ -53,8 +53,6 @@ _WRITES: Final = frozenset(
         Function.MASK_WRITE_REGISTER,
     }
 )
-
-_REFUSAL_BYTES: Final = 2
 
 _MAX_FENCES: Final = 8
 """Questions asked only to tell answers apart, in front of one; a sane unit needs two."""
@@ -113,6 +111,7 @@ class Link:
         self._turns = Turns(1 if is_ordered else max_in_flight)
         self._pace = Pace(pacing, framing)
         self._is_paced = self._pace.is_needed
+        self._ledger = Ledger(self.health, self._pace, self.clock)
         self._opener = Opener(
             endpoint,
             framing=framing,
@@ -319,75 +318,20 @@ class Link:
             answer = await future
         except MeterError as error:
             error.endpoint, error.unit = str(self), unit
-            self._note_error(connection, unit, health, request, asked_at, error)
+            self._ledger.failed(Asked(connection, unit, request, asked_at), error)
             raise
         except asyncio.CancelledError:
-            self._leave(connection, transaction, unit, health, request, asked_at)
+            asked = Asked(connection, unit, request, asked_at)
+            self._ledger.left(asked, connection.leave(transaction))
             raise
-        heard_at = connection.heard_at
         if self._is_paced:
-            latency_s = self._end(unit, request, asked_at, heard_at, len(answer))
-        else:
-            latency_s = heard_at - asked_at
-            self.health.busy_s += latency_s
-        health.answered(heard_at, latency_s)
+            self._ledger.answered(Asked(connection, unit, request, asked_at), len(answer))
+            return answer
+        # The same without a slow line: it is done for each answer of a poll.
+        heard_at = connection.heard_at
+        self.health.busy_s += heard_at - asked_at
+        health.answered(heard_at, heard_at - asked_at)
         return answer
-
-    def _end(
-        self, unit: int, request: Request, asked_at: float, now: float, answer_bytes: int | None
-    ) -> float:
-        """Note that a question is over; returns how long the unit thought if it answered."""
-        self._pace.done(unit, now)
-        self.health.busy_s += now - asked_at + self._pace.silence_s
-        return max(now - asked_at - self._pace.line_s(request, answer_bytes), 0.0)
-
-    def _note_error(  # noqa: PLR0913, PLR0917 - all there is to know of one question
-        self,
-        connection: Connection,
-        unit: int,
-        health: UnitHealth,
-        request: Request,
-        asked_at: float,
-        error: MeterError,
-    ) -> None:
-        is_refusal = isinstance(error, ExceptionReplyError)
-        if is_refusal or isinstance(error, DoubtfulAnswerError):
-            answer_bytes = _REFUSAL_BYTES if is_refusal else request.answer_bytes
-            heard_at = connection.heard_at
-            health.refusals += is_refusal
-            health.answered(heard_at, self._end(unit, request, asked_at, heard_at, answer_bytes))
-            return
-        now = self._now()
-        self._end(unit, request, asked_at, now, None)
-        if isinstance(error, RequestTimeout):
-            self.health.timed_out(health, now, now - asked_at)
-        else:
-            health.faults += 1
-
-    def _leave(  # noqa: PLR0913, PLR0917 - all there is to know of one question
-        self,
-        connection: Connection,
-        transaction: int,
-        unit: int,
-        health: UnitHealth,
-        request: Request,
-        asked_at: float,
-    ) -> None:
-        """Note that who asked is gone; what the unit does is known when the line is free."""
-        leftover = connection.leave(transaction)
-        if leftover is None:
-            self._end(unit, request, asked_at, self._now(), None)
-            return
-
-        def note(leftover: asyncio.Future[bool]) -> None:
-            now = self._now()
-            latency_s = self._end(unit, request, asked_at, now, request.answer_bytes)
-            if leftover.result():
-                health.answered(now, latency_s)
-            else:
-                self.health.timed_out(health, now, now - asked_at)
-
-        leftover.add_done_callback(note)
 
     async def _prepare(
         self,

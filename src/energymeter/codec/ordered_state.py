@@ -32,7 +32,7 @@ Token = TypeVar("Token")
 _FENCE_FUNCTIONS: Final = (3, 4, 1, 2)
 """What a fence may ask for, the likeliest to be answered first. A refusal will do as well."""
 
-_FENCE_SIZES: Final = range(1, 17)
+_FENCE_SIZES: Final = range(1, 31)
 """A fence asks for so many pairs of registers (odd counts some meters refuse), or bytes of bits."""
 
 _REFUSAL: Final = 0x80
@@ -49,7 +49,7 @@ class DoubtfulAnswerError(MismatchError):
 class _Question(Generic[Token]):
     """One question of a unit, on its way or given up."""
 
-    __slots__ = ("expires", "is_fence", "request", "token", "transaction", "unit")
+    __slots__ = ("expires", "is_fence", "lags", "request", "token", "transaction", "unit")
 
     def __init__(  # noqa: PLR0913, PLR0917 - flat, for it runs once a request
         self,
@@ -67,6 +67,9 @@ class _Question(Generic[Token]):
         self.expires = expires
         self.token: Token | None = token
         """None once nobody waits for the answer any more."""
+        self.lags = False
+        """Whether what was taken for its answer may have been the one before, so that answers to
+        this very request may still come, any number of them."""
 
 
 class _Past(Generic[Token]):
@@ -88,20 +91,19 @@ class _Past(Generic[Token]):
 
     def fence(self, request: Request) -> ReadRequest | None:
         """See `OrderedState.fence`."""
-        tried = [old.request.function for old in self.asked if old.is_fence]
+        tried = {old.request.function for old in self.asked if old.is_fence}
         is_unsafe = self._may_get_another_answer(request)
         if not is_unsafe and request.function not in tried:
             return None
-        fence = self._make_fence(request, tried)
-        if fence is None and is_unsafe:
-            # All kinds were given up: the first is asked anew, in place of that one.
-            self.asked.remove(next(old for old in self.asked if old.is_fence))
-            fence = self._make_fence(request, tried[1:])
-        # Where there is none, only a refusal can be another's, and that is not handed out.
-        return fence
+        untried = [one for one in _kinds(request) if one not in tried]
+        if untried:
+            return self._make_fence(request, untried)
+        # Where all was tried in vain and it is safe, only a refusal can be another's, and that is
+        # not handed out.
+        return self._make_fence(request, _kinds(request)) if is_unsafe else None
 
     def take(self, pdu: bytes) -> tuple[_Question[Token] | None, bool]:
-        """Take an answer in: the oldest question it fits is forgotten, with all before it.
+        """Take an answer in. What the unit has passed with it is forgotten.
 
         Returns:
             The question it settles, or None; and whether that is in doubt.
@@ -113,49 +115,60 @@ class _Past(Generic[Token]):
             self.answers = 0
             return None, False
         newest = asked[-1]
-        for place, question in enumerate(asked):
-            if _fits(question.request, pdu):
-                del asked[: place + 1]
-                break
-        else:
+        place = self._place_of(pdu)
+        if place is None:
             # It is not made an error of the question under way, whose own answer may still come
             # and would then be taken for that of the next one.
             self.answers = 0
             self.misfit = reply_mismatch(newest.request, pdu) or ""
             return None, False
+        question = asked[place]
+        is_repeated = pdu == last
+        if not is_repeated:  # else it may be the last answer once more, which proves nothing
+            asked[:] = asked[place if question.lags else place + 1 :]
         if question is not newest:
             # A refusal may be that of the older question or of the fence. Either way the unit
             # has passed the older one, which is what a fence is for; it may be answered late.
             return newest if newest.is_fence and _fits(newest.request, pdu) else None, False
-        request = question.request
-        self.heard_on = request.pdu
+        self.heard_on = question.request.pdu
         self.answers += 1
-        if pdu == last and request.pdu != last_on and _is_read(request) and not question.is_fence:
-            asked.append(question)
-            return question, True
+        if is_repeated and not question.is_fence:
+            question.lags = question.lags or self.heard_on == last_on
+            return question, self.heard_on != last_on and _is_read(question.request)
         return question, False
 
+    def _place_of(self, pdu: bytes) -> int | None:
+        """Where the oldest question is that this fits."""
+        for place, question in enumerate(self.asked):
+            if _fits(question.request, pdu):
+                return place
+        return None
+
+    def is_lagging_on(self, request: Request) -> bool:
+        """Whether the newest question is this one and lags: then it makes no difference."""
+        newest = self.asked[-1]
+        return newest.lags and newest.request.pdu == request.pdu
+
     def _may_get_another_answer(self, request: Request) -> bool:
-        if any(_are_alike(old.request, request) for old in self.asked):
+        asked = self.asked
+        if asked and self.is_lagging_on(request):
+            asked = asked[:-1]
+        if any(_are_alike(old.request, request) for old in asked):
             return True
         # A read that gets the last answer once more is noticed; a write cannot be asked again.
         is_believed = _is_read(request) and self.answers >= _CALM_ANSWERS
         return not is_believed and _fits(request, self.heard)
 
-    def _make_fence(self, request: Request, tried: list[int]) -> ReadRequest | None:
-        own = (request.function,) if isinstance(request, ReadRequest) else ()
+    def _make_fence(self, request: Request, functions: list[int]) -> ReadRequest:
         address = request.address if isinstance(request, ReadRequest) else 0
-        fences = [
-            _fence(function, address, size)
-            for function in (*own, *_FENCE_FUNCTIONS)
-            if function not in tried
-            for size in _FENCE_SIZES
-        ]
-        asked = [request, *(old.request for old in self.asked)]
-        for fence in fences:
-            if not _fits(fence, self.heard) and not any(_are_alike(fence, old) for old in asked):
-                return fence
-        return fences[-1] if fences else None
+        known = {(old.request.function, old.request.answer_bytes) for old in self.asked}
+        known.add((request.function, request.answer_bytes))
+        for size in _FENCE_SIZES:
+            for function in functions:
+                fence = _fence(function, address, size)
+                if (function, fence.answer_bytes) not in known and not _fits(fence, self.heard):
+                    return fence
+        return fence  # it is no use before something is forgotten, and does no harm
 
 
 class OrderedState(Generic[Token]):
@@ -199,9 +212,12 @@ class OrderedState(Generic[Token]):
     def is_clear(self, unit: int, request: Request) -> bool:
         """Whether it is seen at a glance that `request` needs no fence."""
         past = self._pasts.get(unit)
-        return past is None or (
-            not past.asked and _is_read(request) and past.answers >= _CALM_ANSWERS
-        )
+        if past is None:
+            return True
+        asked = past.asked
+        if asked and (len(asked) > 1 or not past.is_lagging_on(request)):
+            return False
+        return past.answers >= _CALM_ANSWERS and _is_read(request)
 
     def fence(self, unit: int, request: Request, now: float = 0.0) -> ReadRequest | None:
         """What to ask first, so that no other answer can pass for the answer to `request`.
@@ -239,8 +255,13 @@ class OrderedState(Generic[Token]):
         past = self._pasts.get(unit)
         if past is None:
             past = self._pasts[unit] = _Past()
-        self._current = _Question(transaction, unit, request, token, is_fence, expires)
-        past.asked.append(self._current)
+        question = self._current = _Question(transaction, unit, request, token, is_fence, expires)
+        asked = past.asked
+        if asked and past.is_lagging_on(request):
+            question.lags = True
+            asked[-1] = question
+        else:
+            asked.append(question)
         past.misfit = ""
         framer = self.framer
         framer.expect(unit, request.function)
@@ -318,6 +339,12 @@ def _are_alike(one: Request, other: Request) -> bool:
 
 def _is_read(request: Request) -> bool:
     return request.function <= 4
+
+
+def _kinds(request: Request) -> list[int]:
+    """The functions a fence in front of `request` may have, the best first: each once."""
+    own = [request.function] if _is_read(request) else []
+    return own + [one for one in _FENCE_FUNCTIONS if one not in own]
 
 
 def _fence(function: int, address: int, size: int) -> ReadRequest:

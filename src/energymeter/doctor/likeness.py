@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from energymeter.client import UnitClient
+from energymeter.codec import ExceptionCode, ReadRequest
 from energymeter.discovery import Finding, find_map, identify
 from energymeter.doctor.case import Case
 from energymeter.doctor.difference import Difference
 from energymeter.doctor.finding import Layer, Step, Verdict
-from energymeter.errors import ConfigError, MeterError
+from energymeter.errors import ConfigError, ExceptionReplyError, MeterError, RequestTimeout
 from energymeter.profiles import Profile
 
 __all__ = ["difference_step", "find_way", "looks_like", "name_of", "other_profile_step"]
 
 
-async def find_way(case: Case, profile: Profile, *, with_types: bool = False) -> Finding | None:
-    """How the map is to be read; None: the meter fell silent, or is no meter."""
-    unit = await case.client()
+_MOST_SILENCES: Final = 12
+"""Reads that may be left unanswered; each costs a time-out."""
+
+
+class _Forgiving:
+    """A unit whose silence is a refusal: some meters say nothing to what they have not got.
+
+    For one that is known to answer what it has.
+    """
+
+    def __init__(self, case: Case, unit: UnitClient) -> None:
+        self._case = case
+        self._unit = unit
+        self._silences = 0
+
+    async def read(self, request: ReadRequest) -> bytes:
+        """See `UnitClient.read`."""
+        try:
+            return await self._unit.read(request)
+        except RequestTimeout as error:
+            self._silences += 1
+            if self._silences > _MOST_SILENCES or not self._case.has_time:
+                raise
+            function, code = request.function, ExceptionCode.ILLEGAL_DATA_ADDRESS
+            raise ExceptionReplyError(error.message, function=function, code=code) from error
+
+
+async def find_way(
+    case: Case, profile: Profile, *, with_types: bool = False, is_shy: bool = False
+) -> Finding | None:
+    """How the map is to be read; None: the meter fell silent, or is no meter.
+
+    Args:
+        case: The examination.
+        profile: The map as documented.
+        with_types: Whether types and scales are in doubt too.
+        is_shy: Whether the meter is known to say nothing to what it has not got.
+    """
+    unit: UnitClient = await case.client()
+    unit = _Forgiving(case, unit) if is_shy else unit
     try:
         return await find_map(unit, profile, with_types=with_types, clock=case.clock)
     except (MeterError, ConfigError):
@@ -29,7 +69,7 @@ async def looks_like(case: Case) -> tuple[str, ...]:
         return ()
     case.tell("comparing with all profiles")
     try:
-        identity = await identify(await case.client(), case.tree())
+        identity = await identify(_Forgiving(case, await case.client()), case.tree())
     except MeterError:
         return ()
     return identity.profiles

@@ -23,12 +23,15 @@ from energymeter.errors import (
     MeterError,
     RequestTimeout,
 )
-from energymeter.transports import Endpoint, Wire
+from energymeter.transports import Endpoint, Way, Wire
 
 __all__ = ["Event", "Exchange", "Kind", "Probe"]
 
 _AT_ONCE: Final = Backoff(first_s=0.0, longest_s=0.0)
 """The doctor chooses its pauses itself."""
+
+_DEVICE_S: Final = 5.0
+"""How long opening a serial port may take, with a look at what other ports there are."""
 
 _REST_S: Final = 0.05
 """After the first bytes the others follow soon."""
@@ -186,7 +189,7 @@ class Probe:
             framing=wire.framing,
             pacing=wire.pacing,
             timeout_s=timeout_s,
-            connect_timeout_s=wire.connect_timeout_s,
+            connect_timeout_s=_connect_timeout_s(wire, timeout_s),
             ignores_transactions=wire.ignores_transactions,
             removes_echo=wire.removes_echo,
             backoff=_AT_ONCE,
@@ -274,3 +277,10 @@ class Probe:
         events = tuple(self._ear.events[self._told :])
         self._told = len(self._ear.events)
         return events
+
+
+def _connect_timeout_s(wire: Wire, timeout_s: float) -> float:
+    """How long opening may take: a serial port is there or not, there is nothing to wait for."""
+    if wire.connect_timeout_s is not None:
+        return wire.connect_timeout_s
+    return max(timeout_s, _DEVICE_S) if wire.way is Way.SERIAL else timeout_s

@@ -35,6 +35,8 @@ async def explain_tls(case: Case, error: LinkOpenError) -> Step | None:
     is_tls = isinstance(cause, (ssl.SSLError, ConnectionResetError, ConnectionAbortedError))
     if is_shut or not (is_tls or isinstance(cause, TimeoutError)):
         return None
+    if isinstance(cause, TimeoutError) and (slow := await _slow_handshake(case)) is not None:
+        return slow
     case.tell("asking in the clear")
     plain = replace(case.wire, way=Way.TCP, tls=None)
     exchange = await case.ask(next(iter(case.questions())), wire=plain)
@@ -47,6 +49,24 @@ async def explain_tls(case: Case, error: LinkOpenError) -> Step | None:
             case.command(wire=plain),
         )
     return Step(Layer.TLS, Verdict.TLS_FAILED, error.message, error.message)
+
+
+async def _slow_handshake(case: Case) -> Step | None:
+    """Small devices reckon for seconds until TLS has come about."""
+    case.tell(f"trying TLS for {case.longest_s:g} s")
+    started = case.clock.monotonic()
+    try:
+        await case.open(replace(case.wire, connect_timeout_s=case.longest_s))
+    except LinkOpenError:
+        return None
+    took_s = case.clock.monotonic() - started
+    return Step(
+        Layer.TLS,
+        Verdict.SLOW,
+        f"TLS comes about after {took_s:.1f} s",
+        f"TLS comes about, but only after {took_s:.1f} s, and {case.timeout_s:g} s was waited for",
+        case.command(wire=replace(case.wire, connect_timeout_s=float(round(2 * took_s + 1)))),
+    )
 
 
 async def explain_tls_loss(case: Case, contact: Exchange) -> Step | None:

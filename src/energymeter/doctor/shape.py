@@ -31,8 +31,8 @@ class Numbering(Enum):
     """How answers are numbered, seen over some exchanges."""
 
     OWN = "as asked"
-    CONSTANT = "always the same number"
-    FOREIGN = "other numbers"
+    CONSTANT = "answers always carry the same one"
+    FOREIGN = "answers carry other ones"
     BEHIND = "the answer to the question before"
 
 
@@ -111,9 +111,9 @@ async def explain_ids(case: Case, contact: Exchange) -> Step | None:
     return Step(
         Layer.FRAMING,
         Verdict.WRONG_IDS,
-        f"good answers, but with {what} (asked→answered: {shown})",
-        f"the gateway does not repeat the transaction number of the question, answers carry "
-        f"{what}; update it, or let the number be ignored",
+        f"good answers with wrong numbers (asked→answered: {shown})",
+        f"the gateway does not repeat the transaction number of the question, {what}; update it, "
+        f"or have the number ignored",
         case.command(wire=tolerant),
     )
 

@@ -37,7 +37,7 @@ async def examine_values(case: Case) -> list[Step]:
         steps = await examine_pace(case)  # it was well until now, but not for so long
         if any(step.is_broken for step in steps):
             return steps
-        finding = await find_way(case, case.profile)
+        finding = await find_way(case, case.profile, is_shy=True)
     if finding is None:
         return [Step(Layer.VALUES, Verdict.NOTED, "not all could be read, so nothing was judged")]
     return await _judge(case, case.profile, finding)

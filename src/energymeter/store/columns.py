@@ -171,9 +171,9 @@ def _unfold(data: bytes, count: int, planes: int, centre: int) -> NDArray[np.int
     if not planes:
         return np.full(count, centre, np.int64)
     cut = np.frombuffer(_unpack_planes(data, planes, count), np.uint8).reshape(planes, -1)
-    raw = np.zeros((cut.shape[1], 8), np.uint8)
-    raw[:, :planes] = cut.T
-    folded = raw.view("<u8").reshape(-1).astype(np.uint64, copy=False)
+    folded = cut[0].astype(np.uint64)
+    for plane in range(1, planes):
+        folded |= cut[plane].astype(np.uint64) << np.uint64(8 * plane)
     off = (folded >> _ONE) ^ (np.uint64(0) - (folded & _ONE))
     shifted: NDArray[np.int64] = (off + np.int64(centre).view(np.uint64)).view(np.int64)
     return shifted

@@ -23,6 +23,9 @@ __all__ = ["compact_slice", "expire_slice"]
 _SLICE_POLLS: Final = 10_000
 """Polls compressed in one slice: about a tenth of a second."""
 
+_SLICE_METERS: Final = 25
+"""Meters compressed in one slice: with few polls each it is they that take the time."""
+
 _SLICE_ROWS: Final = 10_000
 """Hot rows dropped in one slice, or chunk parts a tenth of that."""
 
@@ -123,7 +126,8 @@ def _compress(pool: Pool, job: _Job) -> None:
         (rounds,) = connection.execute(
             "SELECT count(*) FROM round WHERE hour = ? AND job = ?", (job.hour, job.id)
         ).fetchone()
-        done = min(job.done + max(_SLICE_POLLS // max(rounds, 1), 1), job.last)
+        meters = min(max(_SLICE_POLLS // max(rounds, 1), 1), _SLICE_METERS)
+        done = min(job.done + meters, job.last)
         rows = connection.execute(_POLLS, (job.done + 1, done, job.hour, job.id)).fetchall()
         chunks = _chunks_of(pool, connection, rows)
     with pool.writing() as connection:

@@ -8,6 +8,7 @@ where it was replaced, or fell without a word, it begins anew and nothing is cou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from energymeter.reader.reading import EventKind, Quality
 from energymeter.store.base import Every, History, Kind, Series
 from energymeter.store.rows import MARK_OF, NULL, QUALITY_OF, rating_of
 
-__all__ = ["Polls", "downsample", "history_of", "last_good"]
+__all__ = ["Polls", "downsample", "history_of", "join", "last_good"]
 
 _EXACT: Final = 2.0**53
 _MARK_BITS: Final = 0x30
@@ -67,27 +68,30 @@ def downsample(series: Series, polls: Polls, every: Every, before: Polls | None)
         every: The window.
         before: The last good poll earlier than these, for a counter; None when there is none.
     """
-    window = polls.times_us // (every * 1_000_000)
-    begins = np.flatnonzero(np.diff(window, prepend=window[:1] - 1))
+    if not len(polls.times_us):
+        return history_of(series, polls)
+    window_us = every * 1_000_000
+    begins = _begins(polls.times_us, window_us)
     is_good = _is_good(polls)
     if series.kind is Kind.COUNTER:
         sums, has = _steps(series, polls, is_good, before)
-        counts = np.add.reduceat(has.astype(np.int64), begins) if len(begins) else begins
+        counts = np.add.reduceat(has.astype(np.int64), begins)
         numbers = _sum_of(sums, begins, series)
     else:
-        good = np.where(is_good, polls.numbers, 0).astype(np.float64)
-        counts = np.add.reduceat(is_good.astype(np.int64), begins) if len(begins) else begins
-        total = np.add.reduceat(good, begins) if len(begins) else np.empty(0)
+        good = polls.numbers if is_good.all() else np.where(is_good, polls.numbers, 0)
+        good = good.astype(np.float64, copy=False)
+        counts = np.add.reduceat(is_good.astype(np.int64), begins)
+        total = np.add.reduceat(good, begins)
         numbers = total / np.maximum(counts, 1)
     is_null = counts == 0
     # A window without a value says why as its last poll does.
-    ends = np.append(begins[1:], len(window)) - 1
+    ends = np.append(begins[1:], len(is_good)) - 1
     ratings = np.where(is_null, polls.ratings[ends], 0).astype(np.uint8)
     is_baseline = is_null & ((ratings & 0x0F) == 0)
     ratings[is_baseline] = rating_of(None, Quality.NOT_AVAILABLE, None)
     return History(
         series=series,
-        times_us=window[begins] * (every * 1_000_000),
+        times_us=polls.times_us[begins] // window_us * window_us,
         numbers=numbers,
         is_null=is_null,
         qualities=_qualities(ratings),
@@ -96,6 +100,38 @@ def downsample(series: Series, polls: Polls, every: Every, before: Polls | None)
             for row, mark in _marks(polls.ratings).items()
         },
     )
+
+
+def join(pieces: Sequence[History]) -> History:
+    """Pieces of one history, at least one, as one."""
+    filled = [piece for piece in pieces if len(piece)]
+    if len(filled) < 2:
+        return filled[0] if filled else pieces[0]
+    firsts = accumulate((len(piece) for piece in filled), initial=0)
+    return History(
+        series=filled[0].series,
+        times_us=np.concatenate([piece.times_us for piece in filled]),
+        numbers=np.concatenate([piece.numbers for piece in filled]),
+        is_null=np.concatenate([piece.is_null for piece in filled]),
+        qualities=[quality for piece in filled for quality in piece.qualities],
+        marks={
+            first + row: mark
+            for first, piece in zip(firsts, filled, strict=False)
+            for row, mark in piece.marks.items()
+        },
+    )
+
+
+def _begins(times_us: NDArray[np.int64], window_us: int) -> NDArray[np.intp]:
+    """The first row of each window that has one; there is at least one row."""
+    first, last = int(times_us[0]) // window_us, int(times_us[-1]) // window_us
+    if last - first >= len(times_us):
+        window = times_us // window_us
+        return np.flatnonzero(np.diff(window, prepend=window[0] - 1))
+    # Looking up the windows in many polls is quicker than dividing all their times.
+    rows = np.searchsorted(times_us, np.arange(first, last + 1) * window_us)
+    has_any = np.diff(rows, append=len(times_us)) > 0
+    return rows[has_any]
 
 
 class _Sums(NamedTuple):
@@ -161,8 +197,6 @@ def _whole(numbers: NDArray[Any], divisor: int) -> tuple[NDArray[Any], int]:
 
 
 def _sum_of(sums: _Sums, begins: NDArray[Any], series: Series) -> NDArray[Any]:
-    if not len(begins):
-        return np.empty(0, sums.amounts.dtype)
     total: NDArray[Any] = np.add.reduceat(sums.amounts, begins)
     is_float = series.form.value == "float"
     return total / sums.divisor if sums.divisor != 1 or is_float else total

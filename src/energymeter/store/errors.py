@@ -48,6 +48,9 @@ class StoreVersionError(StoreError):
 
 _FULL: Final = sqlite3.SQLITE_FULL
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_BY_PYTHON: Final = sqlite3.SQLITE_CORRUPT
+"""SQLite gave a row that Python could not take, such as text that is none."""
+
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -58,7 +61,7 @@ def mapped(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         # The low byte is the kind; above it stands where in SQLite it happened.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = getattr(error, "sqlite_errorcode", _BY_PYTHON) & 0xFF
         if code == _FULL:
             msg = f"{path}: the disk is full; make room and it goes on"
             raise StoreFullError(msg) from error

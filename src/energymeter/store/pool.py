@@ -36,6 +36,9 @@ class Pool:
         self.failures = 0
         """Write transactions that came to nothing."""
 
+        self._is_cramped = False
+        """Whether the last write came to nothing, perhaps for lack of room."""
+
         self._codecs: dict[int, RowCodec] = {}
         if read_only and not path.exists():
             msg = f"{path}: there is no store"
@@ -60,16 +63,20 @@ class Pool:
             if writer is None:
                 msg = f"{self.path}: is {'closed' if self._is_closed else 'open for reading only'}"
                 raise StoreError(msg)
+            if self._is_cramped:
+                self._empty_log(writer)
             writer.execute("BEGIN IMMEDIATE")
             try:
                 yield writer
                 writer.execute("COMMIT")
             except BaseException:
                 self.failures += 1
+                self._is_cramped = True
                 # SQLite may have rolled back by itself.
                 with suppress(sqlite3.Error):
                     writer.execute("ROLLBACK")
                 raise
+            self._is_cramped = False
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -111,6 +118,16 @@ class Pool:
         with mapped(self.path):
             for connection in connections:
                 connection.close()
+
+    @staticmethod
+    def _empty_log(writer: sqlite3.Connection) -> None:
+        """Move what stands in the write-ahead log to the file, so that the log begins anew.
+
+        On a full disk the log has taken the room that the file needs to grow, and would go on
+        growing with the room that is made.
+        """
+        with suppress(sqlite3.Error):
+            writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _take(self) -> sqlite3.Connection:
         with self._lock:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from energymeter.reader.reading import Quality
 from energymeter.store.base import Every, History, Kind, Latest, Layout, Series
 from energymeter.store.chunks import Part, columns_of, decode_times, decode_values
-from energymeter.store.downsample import Polls, downsample, history_of, last_good
+from energymeter.store.downsample import Polls, downsample, history_of, join, last_good
 from energymeter.store.pool import Pool
 from energymeter.store.rows import rating_of
 from energymeter.store.schema import HOUR_US, METER_BITS, chunk_key, hour_of_chunk
@@ -42,6 +42,9 @@ SELECT m.key, l.time, l.layout, l.body FROM latest l JOIN meter m ON m.id = l.me
 
 _LOOK_BACK: Final = (1, 24, 24 * 32)
 """Hours in which the good value of a counter before a window is looked for, one after the other."""
+
+_DAY_US: Final = 24 * HOUR_US
+_MOST_STEPS: Final = 64
 
 _NO_VALUE: Final = rating_of(None, Quality.NOT_AVAILABLE, None)
 
@@ -90,14 +93,24 @@ def read_history(  # noqa: PLR0913, PLR0917 - what is asked for
         if found is None:
             return None
         reader = _Reader(pool, connection, found[0], quantity)
-        polls = reader.polls(start_us, end_us)
         series = reader.newest()
         if series is None:
             return None
         if every is None:
-            return history_of(series, polls)
-        before = reader.before(start_us) if series.kind is Kind.COUNTER else None
-    return downsample(series, polls, every, before)
+            return history_of(series, reader.polls(start_us, end_us))
+        return _windows(reader, series, start_us, end_us, every)
+
+
+def _windows(reader: _Reader, series: Series, start_us: int, end_us: int, every: Every) -> History:
+    """Some days at a time: polls that stay in the processor's cache take half the time."""
+    before = reader.before(start_us) if series.kind is Kind.COUNTER else None
+    step_us = _DAY_US * max(-(-(end_us - start_us) // (_MOST_STEPS * _DAY_US)), 1)
+    pieces = []
+    for begin_us in range(start_us // _DAY_US * _DAY_US, max(end_us, start_us + 1), step_us):
+        polls = reader.polls(max(begin_us, start_us), min(begin_us + step_us, end_us))
+        pieces.append(downsample(series, polls, every, before))
+        before = (last_good(polls) or before) if series.kind is Kind.COUNTER else None
+    return join(pieces)
 
 
 class _Reader:

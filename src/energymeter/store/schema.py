@@ -99,7 +99,7 @@ def prepare(connection: sqlite3.Connection, path: Path, *, survives_power_loss: 
         StoreCorruptError: It is something else.
     """
     if _version(connection, path) == 0:
-        connection.execute("PRAGMA page_size = 8192")
+        connection.execute("PRAGMA page_size = 4096")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
