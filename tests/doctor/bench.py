@@ -57,7 +57,7 @@ __all__ = [
     "user_profile",
 ]
 
-SHORT_S: Final = 0.5
+SHORT_S: Final = 0.3
 """Patience where real time passes and is waited for: over UDP, with ptys."""
 
 _BEAT_S: Final = 0.5

@@ -32,7 +32,7 @@ _ACCIDENTS: Final = (
     (re.compile(r"(?<![:/\w])/\S*/(ttyUSB\d)"), r"/dev/\1"),
     (re.compile(r"/dev/pts/\d+"), "/dev/ttyUSB0"),
     (re.compile(r"ca=/[^\s&']*"), "ca=FILE"),
-    (re.compile(r"after \d\.\d s, and 0\.5 s"), "after 1.5 s, and 1 s"),
+    (re.compile(r"after \d\.\d s, and 0\.\d s"), "after 1.5 s, and 1 s"),
     (re.compile(r"connect_timeout=\d+s"), "connect_timeout=4s"),
     (re.compile(r"(127\.0\.0\.1):\d+"), "HOST:PORT"),
     (re.compile(r"0\.0\.0\.0:\d+"), "0.0.0.0:PORT"),

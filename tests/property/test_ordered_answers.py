@@ -75,6 +75,8 @@ class Bus(RuleBasedStateMachine):
         self.asked = 0
         self.is_behind = False
         self.on_their_way: dict[int, deque[Said]] = {unit: deque() for unit in UNITS}
+        self.expires: dict[int, float] = {}
+        """By question: what comes later than this is beyond what is promised, so it does not."""
 
     @rule(unit=st.sampled_from(UNITS), request=REQUESTS, data=st.data())
     def ask(self, unit: int, request: Request, data: st.DataObject) -> None:
@@ -142,8 +144,12 @@ class Bus(RuleBasedStateMachine):
         """One question and what comes of it; without `data` the unit behaves."""
         self.asked += 1
         question = self.asked
+        self.expires[question] = self.now + LATEST_S
+        for late in self.on_their_way.values():
+            while late and self.expires[late[0].question] <= self.now:
+                late.popleft()
         transaction, sent = self.state.ask(
-            unit, request, question, is_fence=is_fence, expires=self.now + LATEST_S
+            unit, request, question, is_fence=is_fence, expires=self.expires[question]
         )
         assert sent[0] == unit
         self.answer(Said(unit, truth(sent[1:-2]), question, sent[1:-2]), data)
