@@ -51,6 +51,7 @@ class Said(NamedTuple):
     pdu: bytes
     question: int
     request_pdu: bytes
+    expires: float
 
 
 def truth(request_pdu: bytes) -> bytes:
@@ -101,9 +102,7 @@ class Bus(RuleBasedStateMachine):
 
     @rule()
     def a_long_time_passes(self) -> None:
-        self.now += LATEST_S + 1
-        for waiting in self.on_their_way.values():
-            waiting.clear()  # it would have come by now
+        self.pass_time(LATEST_S + 1)
 
     @rule(unit=st.sampled_from(UNITS), request=REQUESTS, is_flushed=st.booleans())
     def a_unit_that_behaves_is_heard(self, unit: int, request: Request, is_flushed: bool) -> None:
@@ -152,7 +151,8 @@ class Bus(RuleBasedStateMachine):
             unit, request, question, is_fence=is_fence, expires=self.expires[question]
         )
         assert sent[0] == unit
-        self.answer(Said(unit, truth(sent[1:-2]), question, sent[1:-2]), data)
+        said = Said(unit, truth(sent[1:-2]), question, sent[1:-2], self.now + LATEST_S)
+        self.answer(said, data)
         waiting = self.on_their_way[unit]
         if data is None:
             pieces = [] if self.is_behind else [unit] * len(waiting)
@@ -168,8 +168,15 @@ class Bus(RuleBasedStateMachine):
                     self.judge(said, question, request, outcome)
                 return outcome
         self.state.forget(transaction)
-        self.now += 1.0
+        self.pass_time(1.0)
         return None
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass; what would come later than anything comes is lost."""
+        self.now += seconds
+        for waiting in self.on_their_way.values():
+            while waiting and waiting[0].expires <= self.now:
+                waiting.popleft()
 
     def answer(self, said: Said, data: st.DataObject | None) -> None:
         """The unit decides what it does about a question."""
