@@ -47,6 +47,7 @@ THIRD_PARTIES: Final = {
     "serialx": ("transports",),
     "cryptography": ("transports",),
     "fastapi": ("simulator",),
+    "fastcrc": ("codec",),
     "uvicorn": ("simulator",),
     "pytest": ("testing",),
 }

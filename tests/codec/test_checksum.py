@@ -7,6 +7,7 @@ import random
 import pytest
 
 from energymeter.codec import crc16, lrc
+from energymeter.codec.checksum import crc16_by_table
 
 
 def crc_by_definition(data: bytes) -> int:
@@ -25,6 +26,7 @@ def test_crc_of_any_length_is_the_definitions(seed: int) -> None:
     for size in range(600):
         data = rng.randbytes(size)
         assert crc16(data) == crc_by_definition(data), data.hex()
+        assert crc16_by_table(data) == crc_by_definition(data), data.hex()
 
 
 @pytest.mark.parametrize("byte", [0x00, 0xFF])
@@ -37,6 +39,7 @@ def test_crc_of_equal_bytes_is_the_definitions(byte: int) -> None:
 def test_crc_over_a_frame_with_its_crc_is_0(size: int) -> None:
     data = bytes(range(256)) * 4
     assert crc16(data[:size] + crc16(data[:size]).to_bytes(2, "little")) == 0
+    assert crc16_by_table(data[:size] + crc16(data[:size]).to_bytes(2, "little")) == 0
 
 
 def test_no_flipped_bit_escapes_the_crc_of_a_long_frame() -> None:
