@@ -449,6 +449,62 @@ def test_the_same_answer_to_the_same_question_is_not_in_doubt() -> None:
         assert state.receive(said(answer(FOUR))) == [("again", answer(FOUR))]
 
 
+def lagging_state() -> OrderedState[str]:
+    """A unit whose last answer may have been the one before, so that one more may come."""
+    state = make_state()
+    for _ in range(2):
+        state.ask(1, FOUR, "again")
+        assert state.receive(said(answer(FOUR))) == [("again", answer(FOUR))]
+    return state
+
+
+def test_the_same_question_needs_no_fence_however_often_it_gets_the_same_answer() -> None:
+    state = lagging_state()
+    for _ in range(5):
+        assert state.is_clear(1, FOUR)
+        assert state.fence(1, FOUR) is None
+        state.ask(1, FOUR, "again")
+        assert state.receive(said(answer(FOUR))) == [("again", answer(FOUR))]
+    assert state.outstanding(1) == 1
+
+
+@pytest.mark.parametrize("fill", [0x11, 0x22])
+def test_another_question_does_once_the_same_answer_came_twice(fill: int) -> None:
+    state = lagging_state()
+    state.ask(1, FOUR, "again")
+    assert state.receive(said(answer(FOUR, fill))) == [("again", answer(FOUR, fill))]
+
+    assert not state.is_clear(1, FOUR_ELSEWHERE)
+    fence = state.fence(1, FOUR_ELSEWHERE)
+    assert fence is not None
+    state.ask(1, fence, "fence", is_fence=True)
+    assert state.receive(said(answer(FOUR, 0x33))) == []
+    assert state.receive(said(answer(fence, 0x44))) == [("fence", answer(fence, 0x44))]
+    assert state.fence(1, FOUR_ELSEWHERE) is None
+    assert state.outstanding(1) == 0
+
+
+def test_an_answer_of_another_shape_shows_that_nothing_more_will_come() -> None:
+    state = lagging_state()
+    assert state.fence(1, SIX) is None
+    state.ask(1, SIX, "six")
+
+    assert state.receive(said(answer(FOUR, 0x33))) == []
+    assert state.receive(said(answer(SIX))) == [("six", answer(SIX))]
+    assert state.fence(1, FOUR_ELSEWHERE) is None
+
+
+def test_the_last_answer_once_more_does_not_show_that_older_questions_are_over() -> None:
+    state = make_state()
+    state.ask(1, COILS, "coils")
+    state.receive(said(answer(COILS)))
+    give_up(state, FOUR)
+    state.ask(1, COILS, "coils")
+    assert state.receive(said(answer(COILS))) == [("coils", answer(COILS))]
+
+    assert state.fence(1, FOUR_ELSEWHERE) is not None
+
+
 def test_a_refusal_once_more_is_in_doubt_too() -> None:
     state = make_state()
     state.ask(1, FOUR, "first")
