@@ -25,6 +25,9 @@ _ENVELOPE_BYTES: Final = 3
 
 _MAX_FRAME_BYTES: Final = MAX_PDU_BYTES + _ENVELOPE_BYTES
 
+_MOST_ENCODED: Final = 256
+"""Requests kept in their envelopes."""
+
 
 class RtuFramer:
     """Frames of one direction of a serial line.
@@ -53,6 +56,7 @@ class RtuFramer:
 
     __slots__ = (
         "_awaited",
+        "_encoded",
         "_overheard",
         "_pending",
         "_searched_bytes",
@@ -71,8 +75,10 @@ class RtuFramer:
         self._side = side
         self._pending = b""
         self._overheard = Overheard() if side is Side.SERVER else None
-        self._awaited: tuple[bytes, ...] = ()
-        """How what is awaited may begin."""
+        self._awaited: tuple[int, int] | None = None
+        """Unit and function of what is awaited; None: anything."""
+        self._encoded: dict[tuple[int, bytes], bytes] = {}
+        """Requests in their envelopes: a poll sends the same ones again and again."""
         self._searched_bytes = 0
         """Pending bytes at which nothing begins that is awaited."""
 
@@ -97,12 +103,19 @@ class RtuFramer:
         """Put a message into its envelope; the wire has no transactions."""
         if self._overheard is not None:
             self._overheard.answer(unit)
-        body = bytes((unit,)) + pdu
-        return body + crc16(body).to_bytes(2, "little")
+            body = bytes((unit,)) + pdu
+            return body + crc16(body).to_bytes(2, "little")
+        frame = self._encoded.get((unit, pdu))
+        if frame is None:
+            if len(self._encoded) >= _MOST_ENCODED:
+                self._encoded.clear()
+            body = bytes((unit,)) + pdu
+            frame = self._encoded[unit, pdu] = body + crc16(body).to_bytes(2, "little")
+        return frame
 
     def expect(self, unit: int, function: int) -> None:
         """See `Framer.expect`."""
-        self._awaited = (bytes((unit, function)), bytes((unit, function | 0x80)))
+        self._awaited = (unit, function)
         self._searched_bytes = 0
 
     def _cut(self, data: bytes, *, is_over: bool) -> list[Frame]:
@@ -157,11 +170,15 @@ class RtuFramer:
         Of several beginnings that look right only the first that is possible is considered; and
         each only once, however many pieces the bytes come in.
         """
-        if not self._awaited or data.startswith(self._awaited, start):
+        if self._awaited is None:
+            return None
+        unit, function = self._awaited
+        beginnings = (bytes((unit, function)), bytes((unit, function | 0x80)))
+        if data.startswith(beginnings, start):
             return None
         place = max(start + 1, self._searched_bytes)
         while True:
-            places = [data.find(beginning, place) for beginning in self._awaited]
+            places = [data.find(beginning, place) for beginning in beginnings]
             place = min((found for found in places if found >= 0), default=len(data) - 1)
             self._searched_bytes = place
             if place == len(data) - 1:  # it may be the unit, with the function still to come
