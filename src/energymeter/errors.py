@@ -27,6 +27,9 @@ __all__ = [
     "ProtocolError",
     "RemoteProtocolError",
     "RequestTimeout",
+    "SinkError",
+    "SinkRejectedError",
+    "SinkUnavailableError",
     "UnitSilentError",
     "UnknownHostError",
 ]
@@ -190,3 +193,17 @@ class ExceptionReplyError(MeterError):
 
 class DecodeError(MeterError):
     """Words that cannot be the value they should be."""
+
+
+class SinkError(MeterError):
+    """What was read could not be passed on."""
+
+
+class SinkUnavailableError(SinkError):
+    """The receiver cannot be reached or has no time; the same may be sent again later."""
+
+    retryable = True
+
+
+class SinkRejectedError(SinkError):
+    """The receiver will never take this; it is dropped and counted."""

@@ -17,17 +17,18 @@ FLOORS: Final = (
     ("errors", "_version"),
     ("codec", "values", "clock", "eventloop"),
     ("profiles", "transports"),
-    ("planner",),
+    ("planner", "site"),
     ("client", "server"),
     ("reader", "simulator"),
     ("store",),
     ("discovery", "service"),
-    ("doctor", "recording"),
+    ("doctor", "recording", "sinks"),
+    ("web",),
     ("blocking", "pymodbus_unit"),
     ("testing",),
     ("compat",),
     ("devicefile",),
-    ("devices", "flexmodbusreader"),
+    ("devices", "flexmodbusreader", "daemon"),
     ("cli",),
     ("energymeter", "__main__"),
 )
@@ -37,7 +38,7 @@ LATE_ARROWS: Final = {("service", "compat")}
 """Upward, but inside a function: the original's service has its home above."""
 
 THIRD_PARTIES: Final = {
-    "pydantic": ("profiles", "simulator"),
+    "pydantic": ("profiles", "simulator", "site", "web"),
     "pydantic_core": ("profiles", "simulator"),
     "numpy": ("simulator", "store"),
     "click": ("cli",),
@@ -46,9 +47,14 @@ THIRD_PARTIES: Final = {
     "yaml": ("profiles",),
     "serialx": ("transports",),
     "cryptography": ("transports",),
-    "fastapi": ("simulator",),
+    "aiomqtt": ("sinks",),
+    "httpx": ("sinks",),
+    "psycopg": ("store",),
+    "pyarrow": ("store",),
+    "fastapi": ("simulator", "web"),
     "fastcrc": ("codec",),
-    "uvicorn": ("simulator",),
+    "starlette": ("web",),
+    "uvicorn": ("simulator", "web"),
     "pytest": ("testing",),
 }
 
