@@ -3,7 +3,7 @@
 from energymeter.reader.memory import FileMemory, Knowledge, Memory
 from energymeter.reader.order import OrderFinding, find_order
 from energymeter.reader.quality import Rating
-from energymeter.reader.reader import MeterReader
+from energymeter.reader.reader import MeterReader, ReaderKind
 from energymeter.reader.reading import Event, EventKind, Quality, Reading, ReadReport
 from energymeter.reader.wirecost import wire_cost
 
@@ -18,6 +18,7 @@ __all__ = [
     "Quality",
     "Rating",
     "ReadReport",
+    "ReaderKind",
     "Reading",
     "find_order",
     "wire_cost",

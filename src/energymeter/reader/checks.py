@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from math import inf
+from typing import NamedTuple
 
 from energymeter.profiles import Point
-from energymeter.reader.counters import counters_of
+from energymeter.reader.counters import Counter, counters_of
 from energymeter.reader.crosscheck import CrossChecks
 from energymeter.reader.dependent import Ratios
 from energymeter.reader.guard import CounterGuard, LastCount
 from energymeter.reader.memory import SavedCount
-from energymeter.reader.quality import Rating, limits_of, outside
+from energymeter.reader.quality import Limit, Rating, limits_of, outside
 from energymeter.reader.reading import Event, Quality, Value
 
-__all__ = ["Reread", "ValueChecks"]
+__all__ = ["CheckRules", "Reread", "ValueChecks"]
 
 Reread = Callable[[Sequence[int]], Awaitable[Sequence[Value]]]
 """Reads the values at some places once more; returns all values, None where it failed."""
+
+
+class CheckRules(NamedTuple):
+    """What values have to pass; never changed."""
+
+    limits: tuple[Limit, ...]
+    counters: tuple[Counter, ...]
+    cross: CrossChecks
 
 
 class ValueChecks:
@@ -28,6 +37,7 @@ class ValueChecks:
         rating: What the circuit can carry; None: as the profile says, else generous.
         ratios: Transformer ratios of the values.
         cross_check_s: Seconds between two cross checks; 0: each time, None: never.
+        rules: Those of another meter of which all of this is the same; None: they are made.
     """
 
     def __init__(
@@ -37,12 +47,16 @@ class ValueChecks:
         rating: Rating | None,
         ratios: Ratios,
         cross_check_s: float | None,
+        rules: CheckRules | None = None,
     ) -> None:
         self._points = points
-        self._limits = limits_of(points, rating)
-        self._guard = CounterGuard(counters_of(points, rating, ratios))
+        self.rules = rules or CheckRules(
+            limits_of(points, rating), counters_of(points, rating, ratios), CrossChecks(points)
+        )
+        """What never changes; another meter that is read alike can begin with it."""
+        self._limits, counters, self._cross = self.rules
+        self._guard = CounterGuard(counters)
         self._remembered: dict[str, SavedCount] = {}
-        self._cross = CrossChecks(points)
         self._cross_check_s = inf if cross_check_s is None else cross_check_s
         never = cross_check_s is None or self._cross.is_idle
         self._cross_check_at = inf if never else -inf

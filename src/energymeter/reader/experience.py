@@ -7,8 +7,9 @@ is due for a trial, or at first contact, `attend` looks after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from energymeter.codec.codes import ExceptionCode
 from energymeter.errors import ConfigError, MeterError
@@ -23,7 +24,7 @@ from energymeter.reader.reading import Event, EventKind, Failure
 from energymeter.reader.selfcheck import find_shift
 from energymeter.values import WireOrder
 
-__all__ = ["Experience"]
+__all__ = ["Experience", "FirstPlan"]
 
 _SAVE_S: Final = 300.0
 """Seconds between two savings of the counters; what is learned is saved at once."""
@@ -39,6 +40,18 @@ _CHECK_TRIES: Final = 10
 """Readings at which a self-check without a result is tried again."""
 
 
+class FirstPlan(NamedTuple):
+    """The reads of a meter of which nothing but its profile is known; never changed."""
+
+    points: tuple[Point, ...]
+    """In the order of a report."""
+
+    blocks: tuple[Block, ...]
+    decoders: tuple[BlockDecoder, ...]
+    places: tuple[int, ...] | None
+    """See `Experience.places`."""
+
+
 class Experience:
     """Planned reads of one meter, changed by what it answers.
 
@@ -51,6 +64,7 @@ class Experience:
         learn: Whether refused reads are examined.
         self_check: Whether blocks are compared with single reads at first contact.
         memory: Where what is learned is kept.
+        first_plan: That of another meter that is to be read alike; None: it is made.
 
     Raises:
         ConfigError: A point alone is longer than the longest read.
@@ -67,18 +81,15 @@ class Experience:
         learn: bool,
         self_check: bool,
         memory: Memory | None,
+        first_plan: FirstPlan | None = None,
     ) -> None:
         knowledge = (memory.load() if memory is not None else None) or Knowledge()
         self._knowledge = knowledge
         self._memory = memory
-        self._learner = Learner(
-            profile,
-            points,
-            max_words=max_words,
-            cost=cost,
-            is_numbered=is_numbered,
-            knowledge=knowledge,
+        learner = partial(
+            Learner, profile, points, max_words=max_words, cost=cost, is_numbered=is_numbered
         )
+        self._learner = learner(knowledge=knowledge)
         self._is_learning = learn
         self._is_checking = self_check
         self._tries_left = _CHECK_TRIES if self_check and not knowledge.is_checked else 0
@@ -89,7 +100,9 @@ class Experience:
         """Reads that were answered once: how often in a row they were refused, and the poll of
         the last time that this was looked at."""
         self._order_of: Callable[[Point], WireOrder] = profile.order_of
-        self.points: tuple[Point, ...] = self._learner.all_points()
+        self.first_plan = first_plan or _first_plan(learner(knowledge=Knowledge()))
+        """Another meter that is read alike can begin with it."""
+        self.points: tuple[Point, ...] = self.first_plan.points
         """In the order of a report."""
         self.counts: dict[str, SavedCount] = dict(knowledge.counts)
         """Counters as they were remembered at the start."""
@@ -105,7 +118,10 @@ class Experience:
         self.decoders: tuple[BlockDecoder, ...] = ()
         self.wants_plan = False
         """Whether to call `replan` before the next poll."""
-        self._adopt(_planned(self._learner))
+        if knowledge.facts or knowledge.spacing is not Spacing.GAPS:
+            self._adopt(_planned(self._learner))
+        else:
+            _, self.blocks, self.decoders, self.places = self.first_plan
 
     def set_order(self, order_of: Callable[[Point], WireOrder]) -> None:
         """Decode with this order from now on."""
@@ -289,14 +305,27 @@ class Experience:
         self.blocks = tuple(blocks)
         self._whims = {block: n for block, n in self._whims.items() if block in self.blocks}
         self.decoders = tuple(BlockDecoder(block, self._order_of) for block in self.blocks)
+        self.places = _places(self.points, blocks)
         place_of = {point.name: place for place, point in enumerate(self.points)}
-        places = tuple(place_of[point.name] for block in blocks for point in block.points)
-        self.places = None if places == tuple(range(len(self.points))) else places
         self.refused = {
             place_of[name]: f"the meter refuses it: {reason}"
             for name, reason in self._learner.refused().items()
             if name in place_of
         }
+
+
+def _first_plan(learner: Learner) -> FirstPlan:
+    """The plan of a learner that knows nothing yet."""
+    points, blocks = learner.all_points(), learner.plan()
+    decoders = tuple(BlockDecoder(block, learner.profile.order_of) for block in blocks)
+    return FirstPlan(points, blocks, decoders, _places(points, blocks))
+
+
+def _places(points: Sequence[Point], blocks: Sequence[Block]) -> tuple[int, ...] | None:
+    """Place of each point of the blocks among `points`; None: they are the same, in order."""
+    place_of = {point.name: place for place, point in enumerate(points)}
+    places = tuple(place_of[point.name] for block in blocks for point in block.points)
+    return None if places == tuple(range(len(points))) else places
 
 
 def _planned(learner: Learner) -> tuple[Block, ...]:

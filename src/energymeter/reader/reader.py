@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from energymeter.client import UnitClient
 from energymeter.clock import Clock, SystemClock
@@ -22,16 +22,17 @@ from energymeter.errors import (
 )
 from energymeter.planner import TCP_COST, Block, Cost, with_scales
 from energymeter.profiles import Point, Profile
-from energymeter.reader.checks import ValueChecks
+from energymeter.reader.checks import CheckRules, ValueChecks
+from energymeter.reader.counters import Counter
 from energymeter.reader.dependent import Ratios, Rescaler
-from energymeter.reader.experience import Experience
+from energymeter.reader.experience import Experience, FirstPlan
 from energymeter.reader.memory import Memory
 from energymeter.reader.order import OrderFinding, find_order
 from energymeter.reader.quality import Rating
 from energymeter.reader.reading import Event, Failure, Quality, ReadReport, Value
 from energymeter.values import Order, WireOrder
 
-__all__ = ["MeterReader"]
+__all__ = ["MeterReader", "ReaderKind"]
 
 _MAX_SILENCES: Final = 3
 """Reads in a row without an answer, or with the loss of the link, after which the rest of the poll
@@ -44,6 +45,14 @@ _TRIES: Final = 2
 """How often a read is repeated whose answer was lost."""
 
 Answers = Sequence[bytes | None]
+
+
+class ReaderKind(NamedTuple):
+    """What readers of the same kind of meter have in common; never changed."""
+
+    first_plan: FirstPlan
+    rescaler: Rescaler
+    rules: CheckRules
 
 
 class MeterReader:
@@ -70,6 +79,8 @@ class MeterReader:
         hold_s: For so long the last good value stands in, stale, for one that was not read.
         memory: Where what is learned is kept; None: with the reader.
         clock: Where the time of a report comes from.
+        kind: That of a reader of another meter that was made with the same arguments but for
+            `unit` and `memory`: this one is made in a tenth of the time then.
 
     Raises:
         ConfigError: A point alone is longer than the longest read.
@@ -94,9 +105,10 @@ class MeterReader:
         hold_s: float = 0.0,
         memory: Memory | None = None,
         clock: Clock | None = None,
+        kind: ReaderKind | None = None,
     ) -> None:
         self.profile = profile
-        if points is not None:
+        if points is not None and kind is None:
             points = with_scales(points, profile)
         self.order_finding: OrderFinding | None = None
         """What was found out about the order, after the first reading that had values."""
@@ -113,13 +125,22 @@ class MeterReader:
             learn=learn,
             self_check=self_check,
             memory=memory,
+            first_plan=None if kind is None else kind.first_plan,
         )
         self.points: tuple[Point, ...] = self._experience.points
         """In the order of a report's values; it never changes."""
-        self._rescaler = Rescaler(self.points, ratios or {})
+        self._rescaler = Rescaler(self.points, ratios or {}) if kind is None else kind.rescaler
         self._checks = ValueChecks(
-            self.points, rating=rating, ratios=ratios or {}, cross_check_s=cross_check_s
+            self.points,
+            rating=rating,
+            ratios=ratios or {},
+            cross_check_s=cross_check_s,
+            rules=None if kind is None else kind.rules,
         )
+        self.kind = kind or ReaderKind(
+            self._experience.first_plan, self._rescaler, self._checks.rules
+        )
+        """What readers of the same kind of meter may share."""
         epoch_s = self._clock.now().timestamp()
         self._checks.restore(self._experience.counts, self._clock.monotonic(), epoch_s)
         self._hold_s = hold_s
@@ -131,6 +152,11 @@ class MeterReader:
     def blocks(self) -> tuple[Block, ...]:
         """The reads of a poll, as planned now."""
         return self._experience.blocks
+
+    @property
+    def counters(self) -> tuple[Counter, ...]:
+        """Which points count, and where they start again from zero."""
+        return self.kind.rules.counters
 
     async def read(self) -> ReadReport:
         """Read all points once.

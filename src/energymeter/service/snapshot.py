@@ -6,6 +6,7 @@ until somebody asks. Knows no socket and no file.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from energymeter.client import Link
 from energymeter.reader.reading import Quality, Reading, ReadReport
 from energymeter.service.sink import MeterInfo
 
-__all__ = ["LinkState", "MeterState", "SinkState", "Snapshot", "StoreState"]
+__all__ = ["Lateness", "LinkState", "MeterState", "SinkState", "Snapshot", "StoreState"]
 
 _STALE_AFTER_INTERVALS: Final = 3.0
 """A value that was not renewed for so many intervals is stale."""
@@ -106,6 +107,11 @@ class LinkState:
     skipped: int = 0
     """Polls passed over in the last period."""
 
+    fault: str = ""
+    """Why it is not there; empty: it is."""
+
+    fault_since: datetime | None = None
+
 
 @dataclass(slots=True, eq=False)
 class SinkState:
@@ -146,6 +152,29 @@ class StoreState:
     fault_since: datetime | None = None
 
 
+class Lateness:
+    """How late polls started, counted in classes.
+
+    `counts[i]` polls were at most `LIMITS_S[i]` late, and later than the limit before; the last
+    class has no limit.
+    """
+
+    LIMITS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+    __slots__ = ("counts", "longest_s", "total_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(self.LIMITS_S) + 1)
+        self.total_s = 0.0
+        self.longest_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        """A poll started so late."""
+        self.counts[bisect_left(self.LIMITS_S, seconds)] += 1
+        self.total_s += seconds
+        self.longest_s = max(self.longest_s, seconds)
+
+
 class Snapshot:
     """Everything as it is now.
 
@@ -163,6 +192,8 @@ class Snapshot:
         self.links: dict[str, LinkState] = {}
         self.sinks: dict[str, SinkState] = {}
         self.store = StoreState()
+        self.lateness = Lateness()
+        """Of all polls since the service started."""
 
     def infos(self) -> Mapping[str, MeterInfo]:
         """What each meter is."""

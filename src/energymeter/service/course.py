@@ -1,0 +1,256 @@
+"""A meter as the service polls it: one reader for each of its rates, each with its own moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from typing import Any, Final, Literal
+
+from energymeter.client import Unit
+from energymeter.clock import Clock
+from energymeter.errors import ConfigError
+from energymeter.planner import Cost, plan_rates
+from energymeter.profiles import Point, Profile
+from energymeter.reader import MeterReader, Rating, ReaderKind, wire_cost
+from energymeter.reader.memory import Memory
+from energymeter.service.sink import MeterInfo
+from energymeter.service.snapshot import MeterState
+from energymeter.service.timetable import Moments
+from energymeter.site import MeterEntry
+from energymeter.store import Layout, layout_of
+from energymeter.transports import Wire
+
+__all__ = ["COURSE_MARK", "Course", "CourseMaker", "MeterPlan"]
+
+COURSE_MARK: Final = "@"
+"""Between a meter's name and that of a rate in the store's keys; no name holds it."""
+
+_RATES: Final = ("fast", "slow", "once")
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPlan:
+    """A meter of a site, with everything filled in that is left to defaults."""
+
+    entry: MeterEntry
+    profile: Profile
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.entry.name
+
+    @property
+    def unit(self) -> int:
+        """Its unit number."""
+        return self.profile.defaults.unit if self.entry.unit is None else self.entry.unit
+
+    @property
+    def intervals_s(self) -> Mapping[str, float]:
+        """Seconds between two polls of each rate, the fastest first; a single one has no name."""
+        rates = self.entry.rates
+        if rates is None:
+            assert self.entry.interval is not None  # noqa: S101 - filled in
+            return {"": self.entry.interval}
+        named = {name: getattr(rates, name) for name in _RATES}
+        return dict(sorted(named.items(), key=lambda rate: rate[1]))
+
+
+class Course:
+    """One rate of one meter.
+
+    Args:
+        key: Under which its polls are kept.
+        place: Which of the meter's courses it is.
+        reader: Reads it.
+        layout: What its polls hold.
+        moments: When it is due.
+        state: What everybody sees of the meter.
+    """
+
+    __slots__ = (
+        "duration_s",
+        "empty_in_row",
+        "key",
+        "layout",
+        "moments",
+        "place",
+        "reader",
+        "state",
+        "warned",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - made in one place
+        self,
+        key: str,
+        place: int,
+        reader: MeterReader,
+        layout: Layout,
+        moments: Moments,
+        state: MeterState,
+    ) -> None:
+        self.key = key
+        self.place = place
+        self.reader = reader
+        self.layout = layout
+        self.moments = moments
+        self.state = state
+        self.duration_s = 0.0
+        """How long a poll takes on average; 0.0: there was none."""
+
+        self.empty_in_row = 0
+        """Polls in a row that brought nothing."""
+
+        self.warned: frozenset[str] = frozenset()
+        """What did not go together at the newest look."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the courses of meters that are read alike have in common."""
+
+    rate: str
+    arguments: Mapping[str, Any]
+    """Of the reader."""
+
+    reader: ReaderKind
+    layout: Layout
+
+
+class CourseMaker:
+    """Makes courses; what meters of one kind have in common is made once.
+
+    Args:
+        clock: Times it all.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kinds: dict[tuple[object, ...], tuple[Profile, tuple[_Kind, ...]]] = {}
+
+    def make(
+        self,
+        plan: MeterPlan,
+        unit: Unit,
+        wire: Wire,
+        *,
+        moments: Callable[[float], Moments],
+        memory: Callable[[str], Memory | None],
+    ) -> list[Course]:
+        """The courses of a meter, the fastest first.
+
+        Args:
+            plan: Which meter.
+            unit: Whom to ask.
+            wire: The way there: what reads cost.
+            moments: Gives the moments of an interval.
+            memory: Where what is learned is kept, by the name it is learned under.
+
+        Raises:
+            ConfigError: None of the profile's points is wanted, or one is longer than the
+                longest read.
+        """
+        kinds = self._kinds_of(plan, unit, wire)
+        intervals = plan.intervals_s
+        state = MeterState(
+            info=MeterInfo(
+                name=plan.name,
+                link=str(wire),
+                unit=plan.unit,
+                profile=plan.profile,
+                interval_s=min(intervals.values()),
+                series=tuple(dict.fromkeys(s for kind in kinds for s in kind.layout.series)),
+                labels=plan.entry.labels,
+            ),
+            intervals_s=tuple(intervals[kind.rate] for kind in kinds),
+            reports=[None] * len(kinds),
+        )
+        courses = []
+        for place, kind in enumerate(kinds):
+            mark = f"{COURSE_MARK}{kind.rate}" if place else ""
+            reader = MeterReader(
+                unit,
+                plan.profile,
+                **kind.arguments,
+                memory=memory(f"{plan.profile.name}{mark}"),
+                clock=self._clock,
+                kind=kind.reader,
+            )
+            courses.append(
+                Course(
+                    f"{plan.name}{mark}",
+                    place,
+                    reader,
+                    kind.layout,
+                    moments(intervals[kind.rate]),
+                    state,
+                )
+            )
+        return courses
+
+    def _kinds_of(self, plan: MeterPlan, unit: Unit, wire: Wire) -> tuple[_Kind, ...]:
+        entry, cost = plan.entry, wire_cost(wire)
+        key = (
+            id(plan.profile),
+            cost,
+            wire.is_numbered,
+            entry.points,
+            entry.rates,
+            entry.ct,
+            entry.pt,
+            entry.rated_current,
+        )
+        found = self._kinds.get(key)
+        if found is None:
+            # The profile is kept too, so that no other one can come to have its id.
+            found = self._kinds[key] = (plan.profile, tuple(self._new_kinds(plan, unit, wire)))
+        return found[1]
+
+    def _new_kinds(self, plan: MeterPlan, unit: Unit, wire: Wire) -> list[_Kind]:
+        entry, cost = plan.entry, wire_cost(wire)
+        ratios: dict[Literal["ct", "pt"], Fraction] = {}
+        if entry.ct is not None:
+            ratios["ct"] = entry.ct
+        if entry.pt is not None:
+            ratios["pt"] = entry.pt
+        kinds = []
+        for rate, points in _points_of(plan, cost).items():
+            arguments: dict[str, Any] = {
+                "points": points,
+                "cost": cost,
+                "is_numbered": wire.is_numbered,
+                "ratios": ratios,
+                "rating": None if entry.rated_current is None else Rating(entry.rated_current),
+            }
+            reader = MeterReader(unit, plan.profile, **arguments, clock=self._clock)
+            tops = {counter.name: counter.tops for counter in reader.counters}
+            kinds.append(_Kind(rate, arguments, reader.kind, layout_of(reader.points, tops)))
+        return kinds
+
+
+def _points_of(plan: MeterPlan, cost: Cost) -> dict[str, tuple[Point, ...]]:
+    """The points of each rate that has any, the fastest first."""
+    profile, patterns = plan.profile, plan.entry.points
+    wanted = tuple(
+        point
+        for point in profile.readable_points
+        if patterns is None or any(fnmatchcase(point.name, pattern) for pattern in patterns)
+    )
+    if not wanted:
+        msg = f"meter {plan.name!r}: profile {profile.name} has no such points"
+        raise ConfigError(msg)
+    intervals = plan.intervals_s
+    if plan.entry.rates is None:
+        return {"": wanted}
+    found: dict[str, tuple[Point, ...]] = {}
+    named: set[str] = set()
+    plans = plan_rates(profile, intervals, cost, points=wanted)
+    for rate in intervals:
+        # What a faster rate brings along needs no reading of its own.
+        points = [p for block in plans[rate] for p in block.points if p.name not in named]
+        named.update(point.name for point in points)
+        if points:
+            found[rate] = tuple(points)
+    return found

@@ -1,0 +1,202 @@
+"""Keeps what the polls bring: collects it in the loop, writes it in a thread of its own.
+
+What comes goes to the journal first, from which sinks are served, then to the store. So a reading
+that the store has can always be passed on, whenever the process ends. Neither ever holds up a poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import islice
+from typing import Final, Protocol
+
+from energymeter.client.backoff import Backoff
+from energymeter.clock import Clock
+from energymeter.service.events import EventStream, Level, Topic
+from energymeter.service.snapshot import StoreState
+from energymeter.store import Store, StoredPoll, StoreError
+
+__all__ = ["Journalist", "Keeper"]
+
+_FLUSH_S: Final = 0.5
+"""Seconds that polls are collected for."""
+
+_MOST_WAITING: Final = 200_000
+"""Polls in memory; beyond, the oldest are lost."""
+
+_MOST_AT_ONCE: Final = 20_000
+"""Polls of one transaction."""
+
+_BACKOFF: Final = Backoff(first_s=1.0, longest_s=30.0)
+_TELL_AGAIN_S: Final = 60.0
+
+
+class Journalist(Protocol):
+    """Takes polls before the store does; see `journal.Journal`."""
+
+    def append(self, polls: Sequence[StoredPoll]) -> None:
+        """Keep them for the sinks; blocks, never loses any."""
+        ...
+
+
+class Keeper:
+    """Takes polls and keeps them.
+
+    Args:
+        store: Gets them; None: they only go to the journal.
+        journal: Gets them before; None: nobody is to be served from it.
+        state: What everybody sees of it.
+        events: Told when the store cannot, and when it can again.
+        on_journal: Called in the loop after the journal got some.
+        clock: Times it.
+    """
+
+    def __init__(  # noqa: PLR0913 - all keyword-only, each a neighbour
+        self,
+        *,
+        store: Store | None,
+        journal: Journalist | None,
+        state: StoreState,
+        events: EventStream,
+        on_journal: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._state = state
+        self._events = events
+        self._on_journal = on_journal
+        self._clock = clock
+        self._fresh: list[StoredPoll] = []
+        """Not in the journal yet."""
+
+        self._waiting: deque[StoredPoll] = deque()
+        """In the journal, not in the store yet."""
+
+        self._thread = ThreadPoolExecutor(1, "keeper")
+        self._came = asyncio.Event()
+        self._is_closing = False
+        self._failures = 0
+        self._told_lost_at: float | None = None
+
+    def put(self, poll: StoredPoll) -> None:
+        """Keep a poll, soon."""
+        if not self._fresh:
+            self._came.set()
+        self._fresh.append(poll)
+
+    async def run(self) -> None:
+        """Write what comes, until `close`."""
+        while not self._is_closing:
+            if not self._waiting:
+                await self._came.wait()
+            # Polls that come close together share a transaction.
+            await self._pause(self._pause_s() if self._failures else _FLUSH_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write all that is there; what the store does not take stays."""
+        self._came.clear()
+        fresh, self._fresh = self._fresh, []
+        if fresh:
+            if self._journal is not None:
+                try:
+                    await self._in_thread(self._journal.append, fresh)
+                except BaseException:
+                    self._fresh[:0] = fresh
+                    raise
+                self._on_journal()
+            if self._store is not None:
+                self._waiting.extend(fresh)
+                self._limit()
+        while self._waiting and self._store is not None:
+            batch = list(islice(self._waiting, _MOST_AT_ONCE))
+            try:
+                await self._in_thread(self._store.append, batch)
+            except StoreError as error:
+                self._failed(error)
+                break
+            for _ in batch:
+                self._waiting.popleft()
+            self._state.stored += len(batch)
+            self._succeeded()
+        self._state.waiting = len(self._waiting)
+
+    async def close(self) -> None:
+        """Write what is there and end; call it when nothing comes any more."""
+        self._is_closing = True
+        self._came.set()
+        await self.flush()
+        self._thread.shutdown(wait=False)
+        if self._waiting:
+            self._events.tell(
+                Level.ERROR,
+                Topic.STORE,
+                "",
+                f"{len(self._waiting)} polls could not be kept: {self._state.fault}",
+            )
+
+    async def _in_thread(
+        self, call: Callable[[Sequence[StoredPoll]], None], polls: Sequence[StoredPoll]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        # What the thread has begun it ends; whoever is cancelled here waits for that.
+        work = loop.run_in_executor(self._thread, call, polls)
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
+
+    async def _pause(self, seconds: float) -> None:
+        if not self._is_closing:
+            await self._clock.sleep_until(self._clock.monotonic() + seconds)
+
+    def _pause_s(self) -> float:
+        return _BACKOFF.pause_s(self._failures, 0.5)
+
+    def _limit(self) -> None:
+        lost = len(self._waiting) - _MOST_WAITING
+        if lost <= 0:
+            return
+        for _ in range(lost):
+            self._waiting.popleft()
+        self._state.dropped += lost
+        now = self._clock.monotonic()
+        if self._told_lost_at is None or now - self._told_lost_at >= _TELL_AGAIN_S:
+            self._told_lost_at = now
+            self._events.tell(
+                Level.ERROR,
+                Topic.STORE,
+                "",
+                f"{self._state.dropped} polls are lost so far: the store takes none "
+                f"({self._state.fault})",
+            )
+
+    def _failed(self, error: StoreError) -> None:
+        self._failures += 1
+        if not self._state.fault:
+            self._state.fault_since = self._clock.now()
+            self._events.tell(
+                Level.ERROR, Topic.STORE, "", f"{error}; polls wait in memory and go on"
+            )
+        self._state.fault = str(error)
+
+    def _succeeded(self) -> None:
+        since = self._state.fault_since
+        self._failures = 0
+        if not self._state.fault or since is None:
+            return
+        gap = self._clock.now() - since
+        self._state.fault, self._state.fault_since = "", None
+        self._told_lost_at = None
+        self._events.tell(
+            Level.INFO,
+            Topic.STORE,
+            "",
+            f"the store takes readings again after {gap / timedelta(seconds=1):.0f} s",
+        )
