@@ -17,7 +17,7 @@ FLOORS: Final = (
     ("errors", "_version"),
     ("codec", "values", "clock", "eventloop"),
     ("profiles", "transports"),
-    ("planner", "site"),
+    ("planner", "site", "httpserver"),
     ("client", "server"),
     ("reader", "simulator"),
     ("store",),
@@ -54,7 +54,7 @@ THIRD_PARTIES: Final = {
     "fastapi": ("simulator", "web"),
     "fastcrc": ("codec",),
     "starlette": ("web",),
-    "uvicorn": ("simulator", "web"),
+    "uvicorn": ("httpserver",),
     "pytest": ("testing",),
 }
 

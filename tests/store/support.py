@@ -12,7 +12,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from energymeter.reader import EventKind, Quality
-from energymeter.store import Form, Kind, Layout, Series, SqliteStore, Store, StoredPoll
+from energymeter.store import Form, Kind, Layout, Series, Store, StoredPoll
 from energymeter.store.base import microseconds
 
 START: Final = datetime(2026, 3, 1, 22, tzinfo=UTC)
@@ -20,11 +20,7 @@ START_US: Final = microseconds(START)
 FAR: Final = START + timedelta(days=3000)
 
 MakeStore = Callable[[Path], Store]
-
-FACTORIES: Final[dict[str, MakeStore]] = {
-    "sqlite": lambda folder: SqliteStore(folder / "site.db", survives_power_loss=False),
-}
-"""Each makes, or opens again, the store of a folder."""
+"""Makes, or opens again, the store of a folder."""
 
 PLANT: Final = Layout(
     (

@@ -28,9 +28,12 @@ _COMMANDS: Final[dict[str, str]] = {
     "doctor": "Find out why a meter does not answer, or answers nonsense.",
     "scan": "List the units that answer, and what they are.",
     "find": "Find out how a meter's map is to be read.",
+    "run": "Poll the meters of a site, keep what they say, pass it on.",
+    "site": "Check, make and describe site files.",
     "dump": "Read a whole map of registers, politely.",
     "diff": "Compare two dumps or two recordings.",
     "replay": "Be the meter that was recorded.",
+    "status": "Show how a running service is doing.",
     "frame": "Explain a Modbus frame in words.",
 }
 """Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,13 @@ from energymeter.discovery.tree import ProfileTree
 from energymeter.errors import ProfileError
 from energymeter.eventloop import run
 from energymeter.profiles import Profile
+from energymeter.site.write import (
+    FoundLink,
+    FoundMeter,
+    check_may_write,
+    save_site,
+    site_text,
+)
 from energymeter.transports import Wire
 from energymeter.values.text import format_value, shortest
 from energymeter.values.types import DataType
@@ -37,7 +45,17 @@ __all__ = ["command"]
 )
 @profile_path_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(where: str, units: str, timeout: float, as_json: bool) -> int:
+@click.option(
+    "--to-site",
+    "site",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a site file with the meters that were found.",
+)
+@click.option("--force", is_flag=True, help="Overwrite that file.")
+def command(  # noqa: PLR0913, PLR0917 - one for each option
+    where: str, units: str, timeout: float, as_json: bool, site: Path | None, force: bool
+) -> int:
     """List the units that answer, and the profiles that fit them.
 
     Any answer is a sign of life, a refusal too. What a unit is, is found with a few reads of
@@ -48,6 +66,8 @@ def command(where: str, units: str, timeout: float, as_json: bool) -> int:
     """
     wires = parse_hosts(where, 502)
     numbers = parse_units(units)
+    if site is not None:
+        check_may_write(site, force=force)  # not after minutes of asking
     tree = ProfileTree(_profiles())
     reports = run(_scan(wires, numbers, tree, timeout))
     if as_json:
@@ -58,7 +78,23 @@ def command(where: str, units: str, timeout: float, as_json: bool) -> int:
     for report in reports:
         if report.fault and (len(reports) == 1 or report.is_open):
             click.echo(f"energymeter: {report.place}: {report.fault}", err=True)
-    return 0 if any(report.units for report in reports) else 1
+    if not any(report.units for report in reports):
+        return 1
+    if site is not None:
+        save_site(site, site_text(_found(wires, reports)), force=force)
+        click.echo(f"energymeter: wrote {site}", err=True)
+    return 0
+
+
+def _found(wires: Sequence[Wire], reports: Sequence[HostReport]) -> list[FoundLink]:
+    """What goes into a site file; the reports are in the order of the wires."""
+    return [
+        FoundLink(
+            str(wire),
+            tuple(FoundMeter(found.unit, found.identity.profiles) for found in report.units),
+        )
+        for wire, report in zip(wires, reports, strict=True)
+    ]
 
 
 def _profiles() -> Iterator[Profile]:

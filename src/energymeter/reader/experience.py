@@ -41,7 +41,7 @@ _CHECK_TRIES: Final = 10
 
 
 class FirstPlan(NamedTuple):
-    """The reads of a meter of which nothing but its profile is known; never changed."""
+    """The reads of a meter of which nothing but its profile is known."""
 
     points: tuple[Point, ...]
     """In the order of a report."""
@@ -50,6 +50,9 @@ class FirstPlan(NamedTuple):
     decoders: tuple[BlockDecoder, ...]
     places: tuple[int, ...] | None
     """See `Experience.places`."""
+
+    singles: dict[str, Block]
+    """Reads of single points, by name; kept once they are needed."""
 
 
 class Experience:
@@ -89,7 +92,8 @@ class Experience:
         learner = partial(
             Learner, profile, points, max_words=max_words, cost=cost, is_numbered=is_numbered
         )
-        self._learner = learner(knowledge=knowledge)
+        singles = None if first_plan is None else first_plan.singles
+        self._learner = learner(knowledge=knowledge, singles=singles)
         self._is_learning = learn
         self._is_checking = self_check
         self._tries_left = _CHECK_TRIES if self_check and not knowledge.is_checked else 0
@@ -121,7 +125,8 @@ class Experience:
         if knowledge.facts or knowledge.spacing is not Spacing.GAPS:
             self._adopt(_planned(self._learner))
         else:
-            _, self.blocks, self.decoders, self.places = self.first_plan
+            self.blocks, self.decoders = self.first_plan.blocks, self.first_plan.decoders
+            self.places = self.first_plan.places
 
     def set_order(self, order_of: Callable[[Point], WireOrder]) -> None:
         """Decode with this order from now on."""
@@ -318,7 +323,7 @@ def _first_plan(learner: Learner) -> FirstPlan:
     """The plan of a learner that knows nothing yet."""
     points, blocks = learner.all_points(), learner.plan()
     decoders = tuple(BlockDecoder(block, learner.profile.order_of) for block in blocks)
-    return FirstPlan(points, blocks, decoders, _places(points, blocks))
+    return FirstPlan(points, blocks, decoders, _places(points, blocks), learner.singles)
 
 
 def _places(points: Sequence[Point], blocks: Sequence[Block]) -> tuple[int, ...] | None:

@@ -33,6 +33,7 @@ class Learner:
         is_numbered: Whether answers carry the number of their question. Without, reads that follow
             one another are told apart by their length.
         knowledge: What is known of it already; it is changed in place.
+        singles: Reads of single points, filled as they are needed; of meters that are read alike.
     """
 
     def __init__(  # noqa: PLR0913 - handed on by the reader
@@ -44,8 +45,10 @@ class Learner:
         cost: Cost = TCP_COST,
         is_numbered: bool = True,
         knowledge: Knowledge,
+        singles: dict[str, Block] | None = None,
     ) -> None:
         self.knowledge = knowledge
+        self.singles: dict[str, Block] = {} if singles is None else singles
         self.events: list[Event] = []
         """What was learned since this list was emptied."""
         self.profile = profile
@@ -82,7 +85,11 @@ class Learner:
 
     def alone(self, point: Point) -> Block:
         """The read of one point."""
-        return plan_reads(self.profile, [point], max_words=self._max_words)[0]
+        block = self.singles.get(point.name)
+        if block is None:
+            block = plan_reads(self.profile, [point], max_words=self._max_words)[0]
+            self.singles[point.name] = block
+        return block
 
     def longest_read(self) -> float:
         """Words of the longest read as far as it was learned."""

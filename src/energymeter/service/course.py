@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any, Final, Literal
 
 from energymeter.client import Unit
 from energymeter.clock import Clock
-from energymeter.errors import ConfigError
 from energymeter.planner import Cost, plan_rates
 from energymeter.profiles import Point, Profile
 from energymeter.reader import MeterReader, Rating, ReaderKind, wire_cost
@@ -18,44 +16,16 @@ from energymeter.reader.memory import Memory
 from energymeter.service.sink import MeterInfo
 from energymeter.service.snapshot import MeterState
 from energymeter.service.timetable import Moments
-from energymeter.site import MeterEntry
+from energymeter.site import MeterEntry, ResolvedMeter
 from energymeter.store import Layout, layout_of
 from energymeter.transports import Wire
 
-__all__ = ["COURSE_MARK", "Course", "CourseMaker", "MeterPlan"]
+__all__ = ["COURSE_MARK", "Course", "CourseMaker"]
 
 COURSE_MARK: Final = "@"
 """Between a meter's name and that of a rate in the store's keys; no name holds it."""
 
 _RATES: Final = ("fast", "slow", "once")
-
-
-@dataclass(frozen=True, slots=True)
-class MeterPlan:
-    """A meter of a site, with everything filled in that is left to defaults."""
-
-    entry: MeterEntry
-    profile: Profile
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.entry.name
-
-    @property
-    def unit(self) -> int:
-        """Its unit number."""
-        return self.profile.defaults.unit if self.entry.unit is None else self.entry.unit
-
-    @property
-    def intervals_s(self) -> Mapping[str, float]:
-        """Seconds between two polls of each rate, the fastest first; a single one has no name."""
-        rates = self.entry.rates
-        if rates is None:
-            assert self.entry.interval is not None  # noqa: S101 - filled in
-            return {"": self.entry.interval}
-        named = {name: getattr(rates, name) for name in _RATES}
-        return dict(sorted(named.items(), key=lambda rate: rate[1]))
 
 
 class Course:
@@ -132,7 +102,7 @@ class CourseMaker:
 
     def make(
         self,
-        plan: MeterPlan,
+        meter: ResolvedMeter,
         unit: Unit,
         wire: Wire,
         *,
@@ -142,27 +112,26 @@ class CourseMaker:
         """The courses of a meter, the fastest first.
 
         Args:
-            plan: Which meter.
+            meter: Which meter.
             unit: Whom to ask.
             wire: The way there: what reads cost.
             moments: Gives the moments of an interval.
             memory: Where what is learned is kept, by the name it is learned under.
 
         Raises:
-            ConfigError: None of the profile's points is wanted, or one is longer than the
-                longest read.
+            ConfigError: A point is longer than the longest read.
         """
-        kinds = self._kinds_of(plan, unit, wire)
-        intervals = plan.intervals_s
+        kinds = self._kinds_of(meter, unit, wire)
+        intervals = _intervals_s(meter.entry)
         state = MeterState(
             info=MeterInfo(
-                name=plan.name,
+                name=meter.name,
                 link=str(wire),
-                unit=plan.unit,
-                profile=plan.profile,
+                unit=meter.unit,
+                profile=meter.profile,
                 interval_s=min(intervals.values()),
                 series=tuple(dict.fromkeys(s for kind in kinds for s in kind.layout.series)),
-                labels=plan.entry.labels,
+                labels=meter.entry.labels,
             ),
             intervals_s=tuple(intervals[kind.rate] for kind in kinds),
             reports=[None] * len(kinds),
@@ -172,15 +141,15 @@ class CourseMaker:
             mark = f"{COURSE_MARK}{kind.rate}" if place else ""
             reader = MeterReader(
                 unit,
-                plan.profile,
+                meter.profile,
                 **kind.arguments,
-                memory=memory(f"{plan.profile.name}{mark}"),
+                memory=memory(f"{meter.profile.name}{mark}"),
                 clock=self._clock,
                 kind=kind.reader,
             )
             courses.append(
                 Course(
-                    f"{plan.name}{mark}",
+                    f"{meter.name}{mark}",
                     place,
                     reader,
                     kind.layout,
@@ -190,10 +159,10 @@ class CourseMaker:
             )
         return courses
 
-    def _kinds_of(self, plan: MeterPlan, unit: Unit, wire: Wire) -> tuple[_Kind, ...]:
-        entry, cost = plan.entry, wire_cost(wire)
+    def _kinds_of(self, meter: ResolvedMeter, unit: Unit, wire: Wire) -> tuple[_Kind, ...]:
+        entry, cost = meter.entry, wire_cost(wire)
         key = (
-            id(plan.profile),
+            id(meter.profile),
             cost,
             wire.is_numbered,
             entry.points,
@@ -205,18 +174,18 @@ class CourseMaker:
         found = self._kinds.get(key)
         if found is None:
             # The profile is kept too, so that no other one can come to have its id.
-            found = self._kinds[key] = (plan.profile, tuple(self._new_kinds(plan, unit, wire)))
+            found = self._kinds[key] = (meter.profile, tuple(self._new_kinds(meter, unit, wire)))
         return found[1]
 
-    def _new_kinds(self, plan: MeterPlan, unit: Unit, wire: Wire) -> list[_Kind]:
-        entry, cost = plan.entry, wire_cost(wire)
+    def _new_kinds(self, meter: ResolvedMeter, unit: Unit, wire: Wire) -> list[_Kind]:
+        entry, cost = meter.entry, wire_cost(wire)
         ratios: dict[Literal["ct", "pt"], Fraction] = {}
         if entry.ct is not None:
             ratios["ct"] = entry.ct
         if entry.pt is not None:
             ratios["pt"] = entry.pt
         kinds = []
-        for rate, points in _points_of(plan, cost).items():
+        for rate, points in _points_of(meter, cost).items():
             arguments: dict[str, Any] = {
                 "points": points,
                 "cost": cost,
@@ -224,29 +193,20 @@ class CourseMaker:
                 "ratios": ratios,
                 "rating": None if entry.rated_current is None else Rating(entry.rated_current),
             }
-            reader = MeterReader(unit, plan.profile, **arguments, clock=self._clock)
+            reader = MeterReader(unit, meter.profile, **arguments, clock=self._clock)
             tops = {counter.name: counter.tops for counter in reader.counters}
             kinds.append(_Kind(rate, arguments, reader.kind, layout_of(reader.points, tops)))
         return kinds
 
 
-def _points_of(plan: MeterPlan, cost: Cost) -> dict[str, tuple[Point, ...]]:
+def _points_of(meter: ResolvedMeter, cost: Cost) -> dict[str, tuple[Point, ...]]:
     """The points of each rate that has any, the fastest first."""
-    profile, patterns = plan.profile, plan.entry.points
-    wanted = tuple(
-        point
-        for point in profile.readable_points
-        if patterns is None or any(fnmatchcase(point.name, pattern) for pattern in patterns)
-    )
-    if not wanted:
-        msg = f"meter {plan.name!r}: profile {profile.name} has no such points"
-        raise ConfigError(msg)
-    intervals = plan.intervals_s
-    if plan.entry.rates is None:
-        return {"": wanted}
+    intervals = _intervals_s(meter.entry)
+    if meter.entry.rates is None:
+        return {"": meter.points}
     found: dict[str, tuple[Point, ...]] = {}
     named: set[str] = set()
-    plans = plan_rates(profile, intervals, cost, points=wanted)
+    plans = plan_rates(meter.profile, intervals, cost, points=meter.points)
     for rate in intervals:
         # What a faster rate brings along needs no reading of its own.
         points = [p for block in plans[rate] for p in block.points if p.name not in named]
@@ -254,3 +214,12 @@ def _points_of(plan: MeterPlan, cost: Cost) -> dict[str, tuple[Point, ...]]:
         if points:
             found[rate] = tuple(points)
     return found
+
+
+def _intervals_s(entry: MeterEntry) -> Mapping[str, float]:
+    """Seconds between two polls of each rate, the fastest first; a single one has no name."""
+    if entry.rates is None:
+        assert entry.interval is not None  # noqa: S101 - filled in when the site was resolved
+        return {"": entry.interval}
+    rates = {name: getattr(entry.rates, name) for name in _RATES}
+    return dict(sorted(rates.items(), key=lambda rate: rate[1]))

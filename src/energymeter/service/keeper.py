@@ -79,6 +79,7 @@ class Keeper:
 
         self._thread = ThreadPoolExecutor(1, "keeper")
         self._came = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._is_closing = False
         self._failures = 0
         self._told_lost_at: float | None = None
@@ -100,6 +101,24 @@ class Keeper:
 
     async def flush(self) -> None:
         """Write all that is there; what the store does not take stays."""
+        async with self._writing:
+            await self._flush()
+
+    async def close(self) -> None:
+        """Write what is there and end; call it when nothing comes any more."""
+        self._is_closing = True
+        self._came.set()
+        await self.flush()
+        self._thread.shutdown(wait=False)
+        if self._waiting:
+            self._events.tell(
+                Level.ERROR,
+                Topic.STORE,
+                "",
+                f"{len(self._waiting)} polls could not be kept: {self._state.fault}",
+            )
+
+    async def _flush(self) -> None:
         self._came.clear()
         fresh, self._fresh = self._fresh, []
         if fresh:
@@ -125,20 +144,6 @@ class Keeper:
             self._state.stored += len(batch)
             self._succeeded()
         self._state.waiting = len(self._waiting)
-
-    async def close(self) -> None:
-        """Write what is there and end; call it when nothing comes any more."""
-        self._is_closing = True
-        self._came.set()
-        await self.flush()
-        self._thread.shutdown(wait=False)
-        if self._waiting:
-            self._events.tell(
-                Level.ERROR,
-                Topic.STORE,
-                "",
-                f"{len(self._waiting)} polls could not be kept: {self._state.fault}",
-            )
 
     async def _in_thread(
         self, call: Callable[[Sequence[StoredPoll]], None], polls: Sequence[StoredPoll]

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from energymeter.client import Link
 from energymeter.clock import Clock, SystemClock
 from energymeter.reader import Memory
-from energymeter.service.course import Course, CourseMaker, MeterPlan
+from energymeter.service.course import Course, CourseMaker
 from energymeter.service.events import EventStream, Level, Topic
 from energymeter.service.keeper import Journalist, Keeper
 from energymeter.service.poller import Poll
@@ -30,11 +29,10 @@ from energymeter.service.supervisor import Supervisor
 from energymeter.service.timetable import Moments, Seats, WallClock
 from energymeter.service.watch import FAILED_AFTER, LoadWatch, MeterWatch
 from energymeter.service.worker import LinkWorker
-from energymeter.site import LinkEntry
+from energymeter.site import ResolvedLink, ResolvedMeter
 from energymeter.store import Store, StoredPoll
-from energymeter.transports import Wire, parse_wire
 
-__all__ = ["LinkPlan", "Service"]
+__all__ = ["Service"]
 
 _LOOK_S: Final = 10.0
 """Seconds between two looks at the load of the links and at the clock."""
@@ -43,24 +41,15 @@ _LAST_POLLS_S: Final = 5.0
 """How long polls that are under way may take when the service stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkPlan:
-    """A link of a site and the meters on it."""
-
-    entry: LinkEntry
-    meters: tuple[MeterPlan, ...]
-
-
 class _Running:
     """A link at work."""
 
-    __slots__ = ("courses", "link", "load", "plan", "seats", "state", "task", "wire", "worker")
+    __slots__ = ("courses", "link", "load", "plan", "seats", "state", "task", "worker")
 
-    def __init__(self, plan: LinkPlan, clock: Clock) -> None:
+    def __init__(self, plan: ResolvedLink, clock: Clock) -> None:
         self.plan = plan
-        self.wire: Wire = parse_wire(plan.entry.url)
-        self.link = Link.to(self.wire, timeout_s=plan.entry.timeout, clock=clock)
-        self.state = LinkState(plan.entry.name, str(self.wire), self.link)
+        self.link = Link.to(plan.wire, timeout_s=plan.entry.timeout, clock=clock)
+        self.state = LinkState(plan.entry.name, str(plan.wire), self.link)
         self.courses: dict[str, list[Course]] = {}
         """By meter."""
 
@@ -72,7 +61,7 @@ class _Running:
     @property
     def lanes(self) -> int:
         """Polls that may be under way at a time."""
-        return self.wire.max_in_flight
+        return self.plan.wire.max_in_flight
 
 
 class Service:
@@ -130,7 +119,7 @@ class Service:
         if self._shelf is not None:
             self._supervisor.start(Topic.SERVICE, "memory", self._shelf.run)
 
-    async def apply(self, links: Sequence[LinkPlan]) -> None:
+    async def apply(self, links: Sequence[ResolvedLink]) -> None:
         """Poll these links from now on; what is not changed is not disturbed.
 
         Raises:
@@ -181,11 +170,11 @@ class Service:
                 return running.link
         return None
 
-    def _prepared(self, plan: LinkPlan, before: _Running | None) -> _Running:
+    def _prepared(self, plan: ResolvedLink, before: _Running | None) -> _Running:
         """A link with its courses, those that stay as they are taken over; nothing runs yet."""
         running = _Running(plan, self._clock)
         is_same_link = before is not None and before.plan.entry == plan.entry
-        known: dict[str, MeterPlan] = {}
+        known: dict[str, ResolvedMeter] = {}
         if before is not None and is_same_link:
             known = {meter.name: meter for meter in before.plan.meters}
             running.link, running.state = before.link, before.state
@@ -197,7 +186,7 @@ class Service:
                 self._add(running, meter)
         return running
 
-    def _add(self, running: _Running, meter: MeterPlan) -> None:
+    def _add(self, running: _Running, meter: ResolvedMeter) -> None:
         seat = self._seats.take()
         phase, wall, now = Seats.phase(seat), self._wall, self._clock.monotonic()
         shelf, endpoint = self._shelf, str(running.link)
@@ -209,7 +198,7 @@ class Service:
         running.courses[meter.name] = self._maker.make(
             meter,
             running.link.unit(meter.unit),
-            running.wire,
+            running.plan.wire,
             moments=lambda interval_s: Moments(interval_s, phase, wall, now),
             memory=memory,
         )

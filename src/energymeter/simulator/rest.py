@@ -5,13 +5,9 @@ Needs the extra `web` (fastapi, uvicorn), so nothing imports it but who uses it.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Any, Final, Self
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
 
-import uvicorn
 from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -19,15 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from energymeter._version import __version__
 from energymeter.errors import ConfigError
+from energymeter.httpserver import HttpServer
 from energymeter.simulator.control import SimulatorControl
 from energymeter.simulator.faults import KINDS, ActiveFault, parse_fault
-from energymeter.transports.endpoint import host_and_port
-from energymeter.transports.tcp import system_reason
 
 __all__ = ["RestServer", "create_app"]
-
-_GRACE_S: Final = 1
-"""How long answers under way may take when the server ends."""
 
 Numbers = int | str | list[int | str]
 """A number, a range such as `5-7`, or several of both."""
@@ -298,15 +290,7 @@ def _meter_state(control: SimulatorControl, number: int) -> MeterState:
     return MeterState(number=number, profile=meter.profile.name, is_online=meter.is_online)
 
 
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals to who started it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class RestServer:
+class RestServer(HttpServer):
     """The REST of a simulator, in the loop the simulator runs in.
 
     Args:
@@ -318,57 +302,4 @@ class RestServer:
     def __init__(
         self, control: SimulatorControl, *, host: str = "127.0.0.1", port: int = 0
     ) -> None:
-        self.host = host
-        self.port = port
-        self._app = create_app(control)
-        self._server: _QuietServer | None = None
-        self._serving: asyncio.Task[None] | None = None
-        self._listener: socket.socket | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    def __str__(self) -> str:
-        return f"http://{host_and_port(self.host, self.port)}"
-
-    async def start(self) -> None:
-        """Listen.
-
-        Raises:
-            ConfigError: The address cannot be listened on; the message says why.
-        """
-        try:
-            family, *_, address = socket.getaddrinfo(
-                self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            self._listener = socket.create_server(address[:2], family=family)
-        except (OSError, UnicodeError, OverflowError) as error:
-            reason = system_reason(error)
-            msg = f"REST cannot listen on {self.host} port {self.port}: {reason}"
-            raise ConfigError(msg) from error
-        self.port = int(self._listener.getsockname()[1])
-        config = uvicorn.Config(
-            self._app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-        server = self._server = _QuietServer(config)
-        self._serving = asyncio.create_task(server.serve(sockets=[self._listener]))
-        while not server.started and not self._serving.done():  # noqa: ASYNC110 - uvicorn has no event
-            await asyncio.sleep(0.005)
-
-    async def close(self) -> None:
-        """Let answers under way go out, then stop."""
-        server, serving = self._server, self._serving
-        self._server = self._serving = None
-        if server is not None and serving is not None:
-            server.should_exit = True
-            await serving
-        if self._listener is not None:
-            self._listener.close()
+        super().__init__(create_app(control), host=host, port=port, name="REST")

@@ -5,16 +5,23 @@
 
 from __future__ import annotations
 
+import ipaddress
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainSerializer,
+    Tag,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -22,8 +29,8 @@ from pydantic import (
 from energymeter.errors import ConfigError
 from energymeter.site.secret import Secret
 from energymeter.site.sinks import SinkEntry
-from energymeter.site.units import Duration
-from energymeter.transports import parse_wire
+from energymeter.site.units import ByteSize, Duration, LocalPath, UnitNumbers, from_folder
+from energymeter.transports import Wire, parse_host_port, parse_wire
 
 __all__ = [
     "Defaults",
@@ -36,23 +43,66 @@ __all__ = [
     "SqliteStoreEntry",
     "StoreEntry",
     "WebEntry",
+    "wire_of",
 ]
 
 _NAME = r"^[^\s/#+@][^/#+@\n]*$"
 """What is named goes into topics, files and addresses: no slash, hash, plus or at sign."""
 
 
+_UNIT_HERE: Final = "{unit}"
+"""Stands in the names of meters in bulk for the unit number."""
+
+_USUAL_WEB_PORT: Final = 8080
+_LONGEST_RATE_S: Final = 100 * 86_400.0
+
+
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
-def _parse_url(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    if isinstance(value, str):
-        try:
-            parse_wire(value)
-        except ConfigError as error:
-            raise ValueError(error.message) from error
-    return value
+@lru_cache(maxsize=16_384)
+def wire_of(url: str, default_port: int = 502) -> Wire:
+    """What a URL says, read once though it is looked at several times; see `parse_wire`."""
+    return parse_wire(url, default_port=default_port)
+
+
+def _check_url(text: str, info: ValidationInfo) -> str:
+    try:
+        wire = wire_of(text)
+    except ConfigError as error:
+        raise ValueError(error.message) from error
+    tls = wire.tls
+    if tls is None or not (tls.ca or tls.cert or tls.key):
+        return text
+    ca, cert, key = (
+        None if file is None else str(from_folder(Path(file), info))
+        for file in (tls.ca, tls.cert, tls.key)
+    )
+    return str(replace(wire, tls=replace(tls, ca=ca, cert=cert, key=key)))
+
+
+def _check_profile(name: str, info: ValidationInfo) -> str:
+    return str(from_folder(Path(name), info)) if name.endswith(".toml") else name
+
+
+def _split_listen(text: str) -> tuple[str, int]:
+    text = f"127.0.0.1{text}" if text.startswith(":") else text
+    host, colon, port = text.rpartition(":")
+    if colon and port == "0":
+        return parse_host_port(host, _USUAL_WEB_PORT)[0], 0
+    return parse_host_port(text, _USUAL_WEB_PORT)
+
+
+def _none_if_false(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    return None if value is False else value
+
+
+def _store_type(value: Any) -> str | None:  # noqa: ANN401 - whatever the file holds
+    kind = value.get("type", "sqlite") if isinstance(value, dict) else getattr(value, "type", "")
+    return kind if isinstance(kind, str) else None
 
 
 def _parse_ratio(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -69,8 +119,8 @@ def _parse_ratio(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
     return ratio
 
 
-Url = Annotated[str, BeforeValidator(_parse_url)]
-"""Where a link leads, as `transports.parse_wire` reads it."""
+Url = Annotated[str, AfterValidator(_check_url)]
+"""Where a link leads, as `transports.parse_wire` reads it; certificates are whole paths."""
 
 Ratio = Annotated[
     Fraction,
@@ -99,7 +149,7 @@ class LinkEntry(_Entry):
 
 
 class Rates(_Entry):
-    """How often each group of values is read; what is left out is not read by rate."""
+    """How often each group of values is read."""
 
     fast: Duration = 10.0
     """What is measured: power, voltage, current."""
@@ -109,6 +159,16 @@ class Rates(_Entry):
 
     once: Duration = 3600.0
     """What never changes: serial numbers, ratios."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.fast <= self.slow <= self.once <= _LONGEST_RATE_S:
+            msg = (
+                f"fast = {self.fast:g} s, slow = {self.slow:g} s, once = {self.once:g} s are out "
+                "of order: fast is the shortest, once the longest, at most 100d"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class MeterEntry(_Entry):
@@ -126,8 +186,12 @@ class MeterEntry(_Entry):
     unit: Annotated[int, Field(ge=0, le=255)] | None = None
     """Its unit number; by default what the profile says, usually 1."""
 
-    profile: str
-    """Name of its profile, such as `pm8000`, or a file."""
+    units: UnitNumbers | None = None
+    """Instead of `unit`, for many meters alike: `1-32` or `1,5,10-20`; `{unit}` in `name` and
+    `labels` becomes the number of each."""
+
+    profile: Annotated[str, Field(min_length=1), AfterValidator(_check_profile)]
+    """Name of its profile, such as `pm8000`, or a file that ends in `.toml`."""
 
     interval: Duration | None = None
     """Seconds between two polls; by default that of `defaults`."""
@@ -158,11 +222,36 @@ class MeterEntry(_Entry):
         if self.interval is not None and self.rates is not None:
             msg = "a meter has either an interval or rates"
             raise ValueError(msg)
+        if self.units is not None and self.unit is not None:
+            msg = "a meter has either a unit or units"
+            raise ValueError(msg)
+        if self.units is not None and _UNIT_HERE not in self.name:
+            msg = f"with units the name needs {_UNIT_HERE}, such as {self.name}-{_UNIT_HERE}"
+            raise ValueError(msg)
         return self
+
+    def each(self) -> tuple[MeterEntry, ...]:
+        """The meters it stands for: itself, or one for each of `units`."""
+        if self.units is None:
+            return (self,)
+        return tuple(
+            self.model_copy(
+                update={
+                    "name": self.name.replace(_UNIT_HERE, str(unit)),
+                    "labels": {
+                        key: text.replace(_UNIT_HERE, str(unit))
+                        for key, text in self.labels.items()
+                    },
+                    "unit": unit,
+                    "units": None,
+                }
+            )
+            for unit in self.units
+        )
 
 
 class Defaults(_Entry):
-    """What meters and links have that say nothing themselves."""
+    """What meters have that say nothing themselves."""
 
     interval: Duration = 10.0
     """Seconds between two polls."""
@@ -178,7 +267,7 @@ class SqliteStoreEntry(_Entry):
     """Keep the history in one file; nothing else is needed."""
 
     type: Literal["sqlite"] = "sqlite"
-    path: Path = Path("energymeter.db")
+    path: Annotated[LocalPath, Field(validate_default=True)] = Path("energymeter.db")
     """The file, from the site file's folder on."""
 
     keep: Duration | None = None
@@ -198,8 +287,14 @@ class PostgresStoreEntry(_Entry):
     keep: Duration | None = None
     """Drop what is older; by default nothing is dropped."""
 
+    buffer: ByteSize = 1_000_000_000
+    """How many bytes of readings may wait for it on the disk; then the oldest are dropped."""
 
-StoreEntry = SqliteStoreEntry | PostgresStoreEntry
+
+StoreEntry = Annotated[
+    Annotated[SqliteStoreEntry, Tag("sqlite")] | Annotated[PostgresStoreEntry, Tag("postgres")],
+    Discriminator(_store_type),
+]
 
 
 class WebEntry(_Entry):
@@ -211,12 +306,44 @@ class WebEntry(_Entry):
     token: Secret | None = None
     """What callers send as `Authorization: Bearer`; loopback needs none."""
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port; port 0 leaves the choice to the system."""
+        return _split_listen(self.listen)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        host, _ = self.place
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            _split_listen(self.listen)
+        except ConfigError as error:
+            msg = f"listen: {error.message}"
+            raise ValueError(msg) from error
+        if self.token is None and not self.is_local:
+            msg = (
+                f"listen = {self.listen!r} can be reached from elsewhere, that needs a token; "
+                "or listen on 127.0.0.1"
+            )
+            raise ValueError(msg)
+        return self
+
 
 class LogEntry(_Entry):
     """What the service says on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is said."""
+
     format: Literal["text", "json"] = "text"
+    """Lines for people, or an object of JSON each."""
 
 
 class Site(_Entry):
@@ -225,14 +352,27 @@ class Site(_Entry):
     name: Name = "site"
     """What the site is called."""
 
-    state: Path = Path("state")
+    state: Annotated[LocalPath, Field(validate_default=True)] = Path("state")
     """Folder for what survives a restart: buffers of the sinks, what was learned of meters; from
     the site file's folder on."""
 
     defaults: Defaults = Defaults()
+    """What meters have that say nothing themselves."""
+
     log: LogEntry = LogEntry()
-    web: WebEntry | None = WebEntry()
-    store: StoreEntry | None = Field(default=SqliteStoreEntry())
+    """What the service says on stderr."""
+
+    web: Annotated[WebEntry | None, BeforeValidator(_none_if_false)] = WebEntry()
+    """The HTTP side; `web = false` for none."""
+
+    store: Annotated[StoreEntry | None, BeforeValidator(_none_if_false)] = SqliteStoreEntry()
+    """Where the history is kept; `store = false` for nowhere."""
+
     link: tuple[LinkEntry, ...] = ()
+    """Wires and sockets: `[[link]]`, one after the other."""
+
     meter: tuple[MeterEntry, ...] = ()
+    """Meters: `[[meter]]`, one after the other."""
+
     sink: tuple[SinkEntry, ...] = ()
+    """Where readings are passed on to: `[[sink]]`, one after the other."""

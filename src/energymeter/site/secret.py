@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, SecretStr, Tag, model_validator
 
 from energymeter.errors import ConfigError
+from energymeter.site.units import LocalPath
 
-__all__ = ["Secret", "SecretSource"]
+__all__ = ["PlainSecret", "Secret", "SecretSource"]
+
+_HOW: Final = 'a secret is a text, { env = "NAME" } or { file = "PATH" }'
 
 
 class SecretSource(BaseModel):
     """Where a secret stands: `{ env = "NAME" }` or `{ file = "/run/secrets/name" }`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     env: str | None = None
     """Name of the environment variable that holds it."""
 
-    file: Path | None = None
-    """File that holds it; a line end behind it does not count."""
+    file: LocalPath | None = None
+    """File that holds it, from the site file's folder on; a line end behind it does not count."""
 
     def reveal(self) -> str:
         """The secret itself.
@@ -42,7 +46,7 @@ class SecretSource(BaseModel):
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
             msg = f"the secret in {self.file} cannot be read: {reason}"
-            raise ConfigError(msg) from error
+            raise ConfigError(msg) from None  # what could not be decoded is the secret itself
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -52,7 +56,7 @@ class SecretSource(BaseModel):
         return self
 
 
-class _Plain(SecretStr):
+class PlainSecret(SecretStr):
     """A secret written into the file itself."""
 
     def reveal(self) -> str:
@@ -60,5 +64,14 @@ class _Plain(SecretStr):
         return self.get_secret_value()
 
 
-Secret = Annotated[SecretSource | _Plain, Field(union_mode="left_to_right")]
+def _kind_of(value: Any) -> str | None:  # noqa: ANN401 - whatever the file holds
+    if isinstance(value, (dict, SecretSource)):
+        return "source"
+    return "plain" if isinstance(value, (str, SecretStr)) else None
+
+
+Secret = Annotated[
+    Annotated[SecretSource, Tag("source")] | Annotated[PlainSecret, Tag("plain")],
+    Discriminator(_kind_of, custom_error_type="secret", custom_error_message=_HOW),
+]
 """Call `reveal()` where it is needed, and nowhere else."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from energymeter.site.secret import Secret
-from energymeter.site.units import ByteSize, Duration
+from energymeter.site.units import ByteSize, Duration, LocalPath
 
 __all__ = [
     "CsvEntry",
@@ -21,8 +21,25 @@ __all__ = [
 ]
 
 
+def _check_http(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = "is no address of a web server, write http://HOST:PORT or https://HOST"
+        raise ValueError(msg)
+    if "@" in parts.netloc:
+        msg = "leave out what is before the @: this address is shown to people"
+        raise ValueError(msg)
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_check_http)]
+"""`http://HOST:PORT` or `https://HOST`, without a password."""
+
+
 class _Sink(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=60)] | None = None
     """What it is called in messages and files; by default its type."""
@@ -32,6 +49,13 @@ class _Sink(BaseModel):
 
     points: tuple[str, ...] = ("*",)
     """Names of the values it gets, likewise."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+        if isinstance(data, dict) and isinstance(data.get("type"), str):
+            return {"name": data["type"], **data}
+        return data
 
 
 class _Buffered(_Sink):
@@ -46,25 +70,39 @@ class MqttEntry(_Buffered):
     """Publish to an MQTT broker."""
 
     type: Literal["mqtt"]
-    host: str
+    host: Annotated[str, Field(min_length=1)]
+    """Name or address of the broker."""
+
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """By default 1883, with TLS 8883."""
 
     username: str | None = None
+    """Who we are to the broker."""
+
     password: Secret | None = None
+    """And the proof of it."""
+
     client_id: str | None = None
     """By default made of the site's name."""
 
     tls: bool = False
-    ca_file: Path | None = None
+    """Whether to encrypt; the broker's certificate is verified then."""
+
+    ca_file: LocalPath | None = None
     """Certificates that are trusted; by default those of the system."""
 
-    cert_file: Path | None = None
-    key_file: Path | None = None
+    cert_file: LocalPath | None = None
+    """Our certificate, for brokers that want one."""
+
+    key_file: LocalPath | None = None
+    """Its key."""
+
     prefix: str = "energymeter"
     """First part of every topic."""
 
     qos: Literal[0, 1, 2] = 1
+    """Quality of service of the readings: 0 at most once, 1 at least once, 2 once."""
+
     layout: Literal["plain", "homie"] = "plain"
     """Topics of our own, or those of the Homie convention 5."""
 
@@ -72,33 +110,51 @@ class MqttEntry(_Buffered):
     """Announce every meter to Home Assistant."""
 
     discovery_prefix: str = "homeassistant"
+    """First part of the topics Home Assistant looks for announcements in."""
 
 
 class InfluxEntry(_Buffered):
     """Write line protocol to InfluxDB."""
 
     type: Literal["influx"]
-    url: str
+    url: HttpUrl
     """As `http://host:8086`."""
 
     version: Literal[1, 2, 3] = 2
+    """Main version of the server."""
+
     database: str | None = None
     """Of version 1 and 3."""
 
     org: str | None = None
+    """Of version 2."""
+
     bucket: str | None = None
+    """Of version 2."""
+
     token: Secret | None = None
+    """Of version 2 and 3."""
+
     username: str | None = None
+    """Of version 1."""
+
     password: Secret | None = None
+    """Of version 1."""
+
     measurement: str = "energymeter"
+    """What the lines begin with."""
 
 
 class WebhookEntry(_Buffered):
     """POST readings as JSON."""
 
     type: Literal["webhook"]
-    url: str
-    headers: dict[str, str] = {}
+    url: HttpUrl
+    """Where to."""
+
+    headers: Annotated[dict[str, str], Field(repr=False)] = {}
+    """More headers, by name."""
+
     token: Secret | None = None
     """Sent as `Authorization: Bearer`."""
 
@@ -110,8 +166,12 @@ class CsvEntry(_Buffered):
     """Write CSV files."""
 
     type: Literal["csv"]
-    folder: Path
+    folder: LocalPath
+    """Where the files are, from the site file's folder on."""
+
     rotate: Literal["hour", "day", "month"] = "day"
+    """When a new file begins."""
+
     keep: Duration | None = None
     """Delete files that are older; by default none."""
 
@@ -120,15 +180,17 @@ class JsonLinesEntry(_Buffered):
     """Write a line of JSON for each poll to stdout, or to a file."""
 
     type: Literal["json"]
-    path: Path | None = None
-    """By default stdout."""
+    path: LocalPath | None = None
+    """The file, from the site file's folder on; by default stdout."""
 
 
 class PrometheusEntry(_Sink):
     """Serve /metrics beside the health route."""
 
     type: Literal["prometheus"]
-    path: str = "/metrics"
+    path: Annotated[str, Field(pattern=r"^/[^\s?#]*$")] = "/metrics"
+    """Where the metrics are."""
+
     stale_after: Duration | None = None
     """Values that are older disappear; by default after three intervals of their meter."""
 

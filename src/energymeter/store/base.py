@@ -238,6 +238,15 @@ class History:
     marks: Mapping[int, EventKind]
     """Rows at which the counter rolled over or was replaced."""
 
+    counts: NDArray[np.int64] | None = None
+    """How many good values stand behind each mean; None where nobody counted."""
+
+    lows: NDArray[np.float64] | None = None
+    """The smallest good value of each window of a gauge, without meaning where `is_null`."""
+
+    highs: NDArray[np.float64] | None = None
+    """The largest one, likewise."""
+
     def __len__(self) -> int:
         return len(self.times_us)
 

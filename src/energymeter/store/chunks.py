@@ -23,7 +23,7 @@ from energymeter.store.base import Layout
 from energymeter.store.columns import decode_bytes, decode_numbers, encode_bytes, encode_numbers
 from energymeter.store.rows import NULL, Columns
 
-__all__ = ["Part", "columns_of", "decode_times", "decode_values", "parts_of"]
+__all__ = ["Part", "columns_of", "decode_times", "decode_values", "parts_of", "whole"]
 
 _PART_BYTES: Final = 12_000
 """A part is closed once it is this long."""
@@ -93,6 +93,14 @@ def decode_values(piece: bytes, count: int) -> tuple[NDArray[Any], NDArray[np.ui
         return values, ratings
     numbers = decode_numbers(piece[at:], count)
     return (numbers.astype(np.bool_) if kind == _BOOLEANS else numbers), ratings
+
+
+def whole(parts: Sequence[Part], count: int) -> tuple[NDArray[np.int64], Columns]:
+    """All of a chunk: its times and its values; `parts` are by ascending column."""
+    times, *pieces = [piece for part in parts for piece in columns_of(part)]
+    values = [decode_values(piece, count) for piece in pieces]
+    ratings = np.array([each for _, each in values], np.uint8).reshape(len(values), count)
+    return decode_times(times, count), Columns([numbers for numbers, _ in values], ratings)
 
 
 def _encode(numbers: NDArray[Any], ratings: NDArray[np.uint8], divisor: int) -> bytes:

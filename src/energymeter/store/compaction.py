@@ -18,7 +18,7 @@ from energymeter.store.chunks import Part, parts_of
 from energymeter.store.pool import Pool
 from energymeter.store.schema import HOUR_US, METER_BITS, chunk_key
 
-__all__ = ["compact_slice", "expire_slice"]
+__all__ = ["compact_slice", "drop_rounds", "expire_slice", "parts_before", "write_parts"]
 
 _SLICE_POLLS: Final = 10_000
 """Polls compressed in one slice: about a tenth of a second."""
@@ -37,7 +37,7 @@ WHERE r.hour = ? AND r.job = ? ORDER BY r.id
 """  # noqa: S608 - numbers of ours
 
 _PARTS_BEFORE: Final = """
-SELECT c.id FROM meter m CROSS JOIN chunk c ON c.id >= ? + (m.id << ?) AND c.id < ? + (m.id << ?)
+SELECT c.id FROM meter m CROSS JOIN {} c ON c.id >= ? + (m.id << ?) AND c.id < ? + (m.id << ?)
 LIMIT ?
 """
 
@@ -79,28 +79,34 @@ def compact_slice(pool: Pool, before_us: int, close_hour: Callable[[int], None])
 
 
 def expire_slice(pool: Pool, before_us: int, close_hour: Callable[[int], None]) -> bool:
-    """See `Store.expire`; `close_hour` as above, for hours that are dropped."""
+    """See `Store.expire`, keeping no means; `close_hour` as above, for hours that are dropped."""
     hour = max(before_us // HOUR_US, 0)
-    low, high = chunk_key(0, 0), chunk_key(0, hour)
     with pool.reading() as connection:
-        parts = connection.execute(
-            _PARTS_BEFORE, (low, _SHIFT, high, _SHIFT, _SLICE_ROWS // 10)
-        ).fetchall()
+        parts = parts_before(connection, hour, _SLICE_ROWS // 10)
         rounds = connection.execute(
             "SELECT id, hour FROM round WHERE hour < ? AND job IS NULL ORDER BY id LIMIT 1000",
             (hour,),
         ).fetchall()
     if parts:
         with pool.writing() as connection:
-            connection.executemany("DELETE FROM chunk WHERE id = ?", parts)
+            connection.executemany("DELETE FROM chunk WHERE id = ?", ((part,) for part in parts))
         return True
     if rounds:
         with pool.writing() as connection:
             for each in {each for _, each in rounds}:
                 close_hour(each)
-            _drop(connection, [number for number, _ in rounds])
+            drop_rounds(connection, [number for number, _ in rounds])
         return True
     return False
+
+
+def parts_before(
+    connection: sqlite3.Connection, period: int, count: int, table: str = "chunk"
+) -> list[int]:
+    """Keys of parts before an hour (of means: a day), by meter and time, up to that many."""
+    low, high = chunk_key(0, 0), chunk_key(0, period)
+    rows = connection.execute(_PARTS_BEFORE.format(table), (low, _SHIFT, high, _SHIFT, count))
+    return [key for (key,) in rows]
 
 
 def _begin(pool: Pool, before_us: int, close_hour: Callable[[int], None]) -> bool:
@@ -169,12 +175,25 @@ def _write(connection: sqlite3.Connection, chunk: _Chunk, hour: int) -> None:
         "SELECT max(id) FROM chunk WHERE id >= ? AND id < ?", (first, end)
     ).fetchone()
     key = first if newest is None else newest + 1
-    head = key - first
+    write_parts(connection, "chunk", first, key, (chunk.layout, chunk.polls), chunk.parts)
+
+
+def write_parts(  # noqa: PLR0913, PLR0917 - what stands in a row
+    connection: sqlite3.Connection,
+    table: str,
+    first: int,
+    key: int,
+    layout_and_count: tuple[int, int],
+    parts: Sequence[Part],
+) -> None:
+    """Write the parts of a chunk, from `key` on; `first` is the lowest key of its hour or day."""
+    layout, count = layout_and_count
     connection.executemany(
-        "INSERT INTO chunk (id, layout, head, first, last, count, body) VALUES (?,?,?,?,?,?,?)",
+        f"INSERT INTO {table} (id, layout, head, first, last, count, body) "  # noqa: S608 - ours
+        "VALUES (?,?,?,?,?,?,?)",
         (
-            (key + number, chunk.layout, head, part.first, part.last, chunk.polls, part.body)
-            for number, part in enumerate(chunk.parts)
+            (key + number, layout, key - first, part.first, part.last, count, part.body)
+            for number, part in enumerate(parts)
         ),
     )
 
@@ -186,12 +205,12 @@ def _drop_rounds(pool: Pool, job: _Job) -> None:
             (job.hour, job.id),
         ).fetchall()
         if rounds:
-            _drop(connection, [number for (number,) in rounds])
+            drop_rounds(connection, [number for (number,) in rounds])
         else:
             connection.execute("DELETE FROM job WHERE id = ?", (job.id,))
 
 
-def _drop(connection: sqlite3.Connection, rounds: Sequence[int]) -> None:
+def drop_rounds(connection: sqlite3.Connection, rounds: Sequence[int]) -> None:
     """Drop the first of these rounds, until a slice is full."""
     dropped = 0
     for number in rounds:

@@ -17,6 +17,7 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "StoreFullError",
+    "StoreUnavailableError",
     "StoreVersionError",
     "mapped",
 ]
@@ -34,6 +35,15 @@ class StoreFullError(StoreError):
 
 class StoreBusyError(StoreError):
     """Another process holds the file for longer than we wait."""
+
+    retryable = True
+
+
+class StoreUnavailableError(StoreError):
+    """The server that keeps the store cannot be reached, or was lost on the way.
+
+    Lost while it was to acknowledge an `append`, it may have kept those polls all the same.
+    """
 
     retryable = True
 

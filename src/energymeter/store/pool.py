@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from energymeter.store.errors import StoreError, mapped
+from energymeter.store.layouts import parse_layout
 from energymeter.store.rows import RowCodec
-from energymeter.store.schema import connect, parse_layout, prepare
+from energymeter.store.schema import connect, prepare
 
 __all__ = ["Pool"]
 
@@ -36,6 +37,9 @@ class Pool:
         self.failures = 0
         """Write transactions that came to nothing."""
 
+        self.hours_without_means = 0
+        """Hours, of a meter or of all, that were dropped without a mean for lack of room."""
+
         self._is_cramped = False
         """Whether the last write came to nothing, perhaps for lack of room."""
 
@@ -46,7 +50,12 @@ class Pool:
         with mapped(path):
             writer = connect(path, is_reader=False)
             try:
-                prepare(writer, path, survives_power_loss=survives_power_loss)
+                prepare(
+                    writer,
+                    path,
+                    survives_power_loss=survives_power_loss,
+                    may_renew=not read_only,
+                )
             except BaseException:
                 writer.close()
                 raise

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energymeter.reader.reading import Quality
-from energymeter.store.base import Every, History, Kind, Latest, Layout, Series
+from energymeter.store.base import Every, History, Latest, Layout, Series
 from energymeter.store.chunks import Part, columns_of, decode_times, decode_values
-from energymeter.store.downsample import Polls, downsample, history_of, join, last_good
+from energymeter.store.downsample import Polls
+from energymeter.store.history import Mean, Segment, tell
+from energymeter.store.means import WINDOW_COLUMNS, shape_of, windows_from
 from energymeter.store.pool import Pool
-from energymeter.store.rows import rating_of
-from energymeter.store.schema import HOUR_US, METER_BITS, chunk_key, hour_of_chunk
-from energymeter.values import quantity_of, unit_factor
+from energymeter.store.schema import HOUR_US, METER_BITS, chunk_key, chunk_tables, hour_of_chunk
 
-__all__ = ["meters", "read_history", "read_latest"]
+__all__ = ["meters", "read_first", "read_history", "read_latest"]
 
 _HOT: Final = f"""
 SELECT p.time, p.layout, p.body
@@ -28,30 +27,32 @@ ORDER BY r.id
 """  # noqa: S608 - a number of ours
 
 _TIMES: Final = """
-SELECT id, layout, head, last, count, body FROM chunk WHERE id >= ? AND id < ? AND first = 0
+SELECT id, layout, head, last, count, body FROM {} WHERE id >= ? AND id < ? AND first = 0
 """
 
 _VALUES: Final = """
-SELECT id, head, first, last, body FROM chunk
+SELECT id, head, first, last, body FROM {}
 WHERE id >= ? AND id < ? AND layout = ? AND first <= ? AND last >= ? AND first > 0
 """
+
+_OLDEST_HOT: Final = f"""
+SELECT p.time FROM round r CROSS JOIN poll p ON p.id = (r.id << {METER_BITS}) + ?
+ORDER BY r.hour, p.time LIMIT 1
+"""  # noqa: S608 - a number of ours
 
 _LATEST: Final = """
 SELECT m.key, l.time, l.layout, l.body FROM latest l JOIN meter m ON m.id = l.meter
 """
 
-_LOOK_BACK: Final = (1, 24, 24 * 32)
-"""Hours in which the good value of a counter before a window is looked for, one after the other."""
-
 _DAY_US: Final = 24 * HOUR_US
-_MOST_STEPS: Final = 64
-
-_NO_VALUE: Final = rating_of(None, Quality.NOT_AVAILABLE, None)
 
 
-class _Segment(NamedTuple):
+class _Found(NamedTuple):
+    """Neighbouring columns of a chunk."""
+
     series: Series
-    polls: Polls
+    times_us: NDArray[np.int64]
+    columns: list[tuple[NDArray[Any], NDArray[np.uint8]]]
 
 
 def read_latest(pool: Pool, asked: Iterable[str] | None) -> dict[str, Latest]:
@@ -84,37 +85,45 @@ def read_history(  # noqa: PLR0913, PLR0917 - what is asked for
     pool: Pool, meter: str, quantity: str, start_us: int, end_us: int, every: Every | None
 ) -> History | None:
     """See `Store.history`."""
-    if every is not None:
-        window_us = every * 1_000_000
-        start_us = start_us // window_us * window_us
-        end_us = -(-end_us // window_us) * window_us
     with pool.reading() as connection:
         found = connection.execute("SELECT id FROM meter WHERE key = ?", (meter,)).fetchone()
         if found is None:
             return None
         reader = _Reader(pool, connection, found[0], quantity)
-        series = reader.newest()
-        if series is None:
+        return tell(reader, start_us, end_us, every, reader)
+
+
+def read_first(pool: Pool, meter: str) -> int | None:
+    """The time of the oldest poll, or window, that is there of a meter, us; None for none."""
+    with pool.reading() as connection:
+        found = connection.execute("SELECT id FROM meter WHERE key = ?", (meter,)).fetchone()
+        if found is None:
             return None
-        if every is None:
-            return history_of(series, reader.polls(start_us, end_us))
-        return _windows(reader, series, start_us, end_us, every)
+        (number,) = found
+        times = [time for (time,) in connection.execute(_OLDEST_HOT, (number,))]
+        keys = chunk_key(number, 0), chunk_key(number + 1, 0)
+        for table in chunk_tables(connection):
+            for _, _, _, last, count, body in connection.execute(
+                f"{_TIMES.format(table)} ORDER BY id LIMIT 1", keys
+            ):
+                times.append(int(decode_times(columns_of(Part(0, last, body))[0], count)[0]))
+    return min(times, default=None)
 
 
-def _windows(reader: _Reader, series: Series, start_us: int, end_us: int, every: Every) -> History:
-    """Some days at a time: polls that stay in the processor's cache take half the time."""
-    before = reader.before(start_us) if series.kind is Kind.COUNTER else None
-    step_us = _DAY_US * max(-(-(end_us - start_us) // (_MOST_STEPS * _DAY_US)), 1)
-    pieces = []
-    for begin_us in range(start_us // _DAY_US * _DAY_US, max(end_us, start_us + 1), step_us):
-        polls = reader.polls(max(begin_us, start_us), min(begin_us + step_us, end_us))
-        pieces.append(downsample(series, polls, every, before))
-        before = (last_good(polls) or before) if series.kind is Kind.COUNTER else None
-    return join(pieces)
+def _column_of_chunk(_layout: Layout, place: int) -> int | None:
+    return place + 1
+
+
+def _column_of_tally(layout: Layout, place: int) -> int | None:
+    return shape_of(layout).tally_column(place)
+
+
+def _column_of_mean(layout: Layout, place: int) -> int | None:
+    return shape_of(layout).mean_column(place)
 
 
 class _Reader:
-    """Reads one value of one meter within a transaction."""
+    """One value of one meter within a transaction: a `Source`, and its `Rests`."""
 
     def __init__(
         self, pool: Pool, connection: sqlite3.Connection, meter: int, quantity: str
@@ -123,39 +132,28 @@ class _Reader:
         self._connection = connection
         self._meter = meter
         self._quantity = quantity
-        self._series: Series | None = None
+        self._tables = chunk_tables(connection)
+
+    def segments(self, start_us: int, end_us: int) -> Iterator[Segment]:
+        """See `Source.segments`."""
+        yield from self._chunks(start_us, end_us)
+        yield from self._hot(start_us, end_us)
+
+    def tallies(self, start_us: int, end_us: int) -> Iterator[Segment]:
+        """See `Rests.tallies`."""
+        days = max(start_us // _DAY_US, 0), max(-(-end_us // _DAY_US), 0)
+        for series, times_us, columns in self._found("tally", days, _column_of_tally, 1):
+            yield Segment(series, Polls(times_us, *columns[0]))
+
+    def means(self, start_us: int, end_us: int) -> Iterator[Mean]:
+        """See `Rests.means`."""
+        days = max(start_us // _DAY_US, 0), max(-(-end_us // _DAY_US), 0)
+        for series, times_us, columns in self._found("mean", days, _column_of_mean, WINDOW_COLUMNS):
+            numbers = [values for values, _ in columns]
+            yield Mean(series, windows_from(times_us, numbers, columns[0][1]))
 
     def newest(self) -> Series | None:
-        """What the value is in the newest poll that has it; None when none has."""
-        if self._series is None:
-            self._series = self._find_newest()
-        return self._series
-
-    def polls(self, start_us: int, end_us: int) -> Polls:
-        """All of them in this time, by time."""
-        segments = [*self._chunks(start_us, end_us), *self._hot(start_us, end_us)]
-        series = self.newest()
-        if not segments or series is None:
-            empty = np.empty(0, np.int64)
-            return Polls(empty, np.empty(0), empty.astype(np.uint8))
-        columns = [_in_unit(segment, series) for segment in segments]
-        if len({each.numbers.dtype for each in columns}) > 1:
-            columns = [c._replace(numbers=c.numbers.astype(np.object_)) for c in columns]
-        times, numbers, ratings = (np.concatenate(column) for column in zip(*columns, strict=True))
-        return _cut(Polls(times, numbers, ratings), start_us, end_us)
-
-    def before(self, time_us: int) -> Polls | None:
-        """The last good poll before this time, within 32 days."""
-        end_us = time_us
-        for hours in _LOOK_BACK:
-            start_us = time_us - hours * HOUR_US
-            found = last_good(self.polls(start_us, end_us))
-            if found is not None:
-                return found
-            end_us = start_us
-        return None
-
-    def _find_newest(self) -> Series | None:
+        """See `Source.newest`."""
         connection, meter = self._connection, self._meter
         row = connection.execute("SELECT layout FROM latest WHERE meter = ?", (meter,)).fetchone()
         numbers = [] if row is None else [row[0]]
@@ -173,17 +171,18 @@ class _Reader:
 
     def _has_used(self, layout: int) -> bool:
         low, high = chunk_key(self._meter, 0), chunk_key(self._meter + 1, 0)
-        statement = "SELECT 1 FROM chunk WHERE id >= ? AND id < ? AND layout = ? LIMIT 1"
         connection = self._connection
-        if connection.execute(statement, (low, high, layout)).fetchone() is not None:
-            return True
+        for table in self._tables:
+            statement = f"SELECT 1 FROM {table} WHERE id >= ? AND id < ? AND layout = ? LIMIT 1"  # noqa: S608 - a name of ours
+            if connection.execute(statement, (low, high, layout)).fetchone() is not None:
+                return True
         statement = (
             f"SELECT 1 FROM round r CROSS JOIN poll p ON p.id = (r.id << {METER_BITS}) + ? "  # noqa: S608
             "WHERE p.layout = ? LIMIT 1"
         )
         return connection.execute(statement, (self._meter, layout)).fetchone() is not None
 
-    def _hot(self, start_us: int, end_us: int) -> Iterator[_Segment]:
+    def _hot(self, start_us: int, end_us: int) -> Iterator[Segment]:
         hours = (start_us // HOUR_US, (end_us - 1) // HOUR_US)
         by_layout: dict[int, tuple[list[int], list[bytes]]] = {}
         for time_us, number, body in self._connection.execute(
@@ -198,70 +197,56 @@ class _Reader:
             if place is None:
                 continue
             columns = codec.columns(bodies)
-            yield _Segment(
+            yield Segment(
                 codec.layout.series[place],
                 Polls(np.array(times, np.int64), columns.numbers[place], columns.ratings[place]),
             )
 
-    def _chunks(self, start_us: int, end_us: int) -> Iterator[_Segment]:
-        first, last = max(start_us // HOUR_US, 0), max((end_us - 1) // HOUR_US, -1)
-        keys = (chunk_key(self._meter, first), chunk_key(self._meter, last + 1))
-        if last < first:
+    def _chunks(self, start_us: int, end_us: int) -> Iterator[Segment]:
+        hours = max(start_us // HOUR_US, 0), max(-(-end_us // HOUR_US), 0)
+        for series, times_us, columns in self._found("chunk", hours, _column_of_chunk, 1):
+            yield Segment(series, Polls(times_us, *columns[0]))
+
+    def _found(
+        self,
+        table: str,
+        periods: tuple[int, int],
+        column_of: Callable[[Layout, int], int | None],
+        width: int,
+    ) -> Iterator[_Found]:
+        """The columns of the value in the chunks of some hours (of means: days)."""
+        first, end = periods
+        if table not in self._tables or end <= first:
             return
-        heads = self._connection.execute(_TIMES, keys).fetchall()
-        columns: dict[int, tuple[Series, int]] = {}
+        keys = chunk_key(self._meter, first), chunk_key(self._meter, end)
+        heads = self._connection.execute(_TIMES.format(table), keys).fetchall()
+        wanted: dict[int, tuple[Series, range]] = {}
         for number in {head[1] for head in heads}:
             layout = self._pool.codec(self._connection, number).layout
             place = layout.place(self._quantity)
-            if place is not None:
-                columns[number] = layout.series[place], place + 1
+            column = None if place is None else column_of(layout, place)
+            if place is not None and column is not None:
+                wanted[number] = layout.series[place], range(column, column + width)
         pieces = {
-            (hour_of_chunk(key), head): columns_of(Part(first, last, body))[column - first]
-            for number, (_, column) in columns.items()
+            (hour_of_chunk(key), head, column): piece
+            for number, (_, columns) in wanted.items()
             for key, head, first, last, body in self._connection.execute(
-                _VALUES, (*keys, number, column, column)
+                _VALUES.format(table), (*keys, number, columns[-1], columns[0])
             )
+            for column, piece in enumerate(columns_of(Part(first, last, body)), first)
+            if column in columns
         }
         for key, number, head, last, count, body in heads:
-            if number not in columns:
+            if number not in wanted:
                 continue
-            series, column = columns[number]
+            series, columns = wanted[number]
             with_times = columns_of(Part(0, last, body))
-            piece = with_times[column] if column <= last else pieces.get((hour_of_chunk(key), head))
-            if piece is None:
-                msg = f"column {column} of a chunk is not there"
-                raise ValueError(msg)
-            values, ratings = decode_values(piece, count)
-            yield _Segment(series, Polls(decode_times(with_times[0], count), values, ratings))
-
-
-def _cut(polls: Polls, start_us: int, end_us: int) -> Polls:
-    """Those of this time, by time; of one time in the order they came."""
-    times = polls.times_us
-    if (times[1:] < times[:-1]).any():
-        order = np.argsort(times, kind="stable")
-        polls = polls.at(order)
-        times = polls.times_us
-    at = slice(*np.searchsorted(times, (start_us, end_us), side="left").tolist())
-    return polls.at(at)
-
-
-def _in_unit(segment: _Segment, series: Series) -> Polls:
-    """The polls in the unit of the newest; null where the two units have nothing in common."""
-    polls, unit = segment.polls, segment.series.unit
-    if unit == series.unit:
-        return polls
-    factor = _factor(segment.series, series)
-    if factor is None or polls.numbers.dtype == np.object_:
-        return polls._replace(ratings=np.full(len(polls.ratings), _NO_VALUE, np.uint8))
-    numbers: NDArray[Any] = polls.numbers * factor if factor >= 1 else polls.numbers / (1 / factor)
-    return polls._replace(numbers=numbers)
-
-
-def _factor(old: Series, new: Series) -> float | None:
-    quantity = quantity_of(new.name)
-    if quantity is None:
-        return None
-    base = quantity.unit
-    first, second = unit_factor(old.unit, base), unit_factor(new.unit, base)
-    return None if first is None or second is None else first / second
+            here = hour_of_chunk(key), head
+            yield _Found(
+                series,
+                decode_times(with_times[0], count),
+                [
+                    decode_values(with_times[c] if c <= last else pieces[*here, c], count)
+                    for c in columns
+                ],
+            )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from energymeter.reader.reading import EventKind, Quality, Value
 from energymeter.store.base import Form, Latest, Layout, StoredPoll
 
-__all__ = ["MARK_OF", "NULL", "QUALITY_OF", "Columns", "RowCodec", "rating_of"]
+__all__ = ["MARK_OF", "NULL", "QUALITY_OF", "Columns", "RowCodec", "fits", "rating_of"]
 
 _PLAIN, _RATED, _LOOSE = range(3)
 
@@ -215,7 +215,7 @@ class RowCodec:
                 column = numbers[place]
                 if value is None and column.dtype != np.object_:
                     continue
-                if column.dtype != np.object_ and not _fits(value, column.dtype):
+                if column.dtype != np.object_ and not fits(value, column.dtype):
                     column = numbers[place] = column.astype(np.object_)
                 column[row] = value
 
@@ -224,7 +224,7 @@ def _is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any value of a row
     return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
 
 
-def _fits(value: Value, dtype: np.dtype[Any]) -> bool:
+def fits(value: Value, dtype: np.dtype[Any]) -> bool:
     """Whether an array of this type gives the value back."""
     if isinstance(value, str):
         return False

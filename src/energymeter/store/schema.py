@@ -7,6 +7,8 @@
     latest   the newest poll of each meter
     job      an hour that is being compacted, and the last meter that is done
     chunk    a meter's hour, compressed, in parts: meter, hour and number make the key
+    tally    like chunk, a day: readings of counters that outlive their polls (means.py)
+    mean     like chunk, a day: means of gauges that outlive their polls
 
 Keys are numbers put together, so that one B-tree has rows in the order they are written and is
 searched by meter too: the polls of a meter are one search in each round.
@@ -14,28 +16,25 @@ searched by meter too: the polls of a meter are one search in each round.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from energymeter.store.base import Form, Kind, Layout, Series
 from energymeter.store.errors import StoreCorruptError, StoreVersionError
-from energymeter.values import DataType
 
 __all__ = [
     "HOUR_US",
     "METER_BITS",
     "PART_BITS",
     "chunk_key",
+    "chunk_tables",
     "connect",
     "hour_of_chunk",
-    "layout_text",
-    "parse_layout",
+    "meter_of_chunk",
     "prepare",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 APPLICATION: Final = 0x454D5354
 """`EMST`, so that `file` and we know it from another SQLite file."""
 
@@ -70,6 +69,15 @@ CREATE TABLE chunk (
     first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, body BLOB NOT NULL);
 """
 
+_TABLES_SINCE_2: Final = """
+CREATE TABLE tally (
+    id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, head INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE mean (
+    id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, head INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+
 
 def chunk_key(meter: int, hour: int, number: int = 0) -> int:
     """The key of a part; with an hour one higher, the end of the hour's parts."""
@@ -79,6 +87,19 @@ def chunk_key(meter: int, hour: int, number: int = 0) -> int:
 def hour_of_chunk(key: int) -> int:
     """The hour since 1970 of a part."""
     return key >> PART_BITS & (1 << HOUR_BITS) - 1
+
+
+def meter_of_chunk(key: int) -> int:
+    """The number of the meter of a part."""
+    return key >> PART_BITS + HOUR_BITS
+
+
+def chunk_tables(connection: sqlite3.Connection) -> list[str]:
+    """The tables of chunks that are there; a file of version 1 has those of means not yet."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE name IN ('chunk', 'tally', 'mean') ORDER BY name"
+    )
+    return [name for (name,) in rows]
 
 
 def connect(path: Path, *, is_reader: bool) -> sqlite3.Connection:
@@ -91,24 +112,31 @@ def connect(path: Path, *, is_reader: bool) -> sqlite3.Connection:
     return connection
 
 
-def prepare(connection: sqlite3.Connection, path: Path, *, survives_power_loss: bool) -> None:
+def prepare(
+    connection: sqlite3.Connection, path: Path, *, survives_power_loss: bool, may_renew: bool = True
+) -> None:
     """Make the tables of a new file, or see that an old one is ours.
+
+    Args:
+        connection: One that writes.
+        path: The file.
+        survives_power_loss: Whether each commit waits for the disk.
+        may_renew: Whether a file of an older version becomes one of this; who only reads leaves
+            that to the program that writes.
 
     Raises:
         StoreVersionError: It is of a newer version.
         StoreCorruptError: It is something else.
     """
-    if _version(connection, path) == 0:
+    version = _version(connection, path)
+    if version == 0:
         connection.execute("PRAGMA page_size = 4096")
         connection.execute("PRAGMA journal_mode = WAL")
+    if version == 0 or (version < VERSION and may_renew):
         connection.execute("BEGIN IMMEDIATE")
         try:
             # Another process may have been quicker.
-            if _version(connection, path) == 0:
-                for statement in _TABLES.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+            _renew(connection, _version(connection, path))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -117,6 +145,14 @@ def prepare(connection: sqlite3.Connection, path: Path, *, survives_power_loss: 
     connection.execute(f"PRAGMA synchronous = {'FULL' if survives_power_loss else 'NORMAL'}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute("PRAGMA cache_size = -32768")
+
+
+def _renew(connection: sqlite3.Connection, version: int) -> None:
+    tables = (_TABLES if version < 1 else "") + (_TABLES_SINCE_2 if version < 2 else "")
+    for statement in filter(str.strip, tables.split(";")):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -135,26 +171,3 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
         )
         raise StoreVersionError(msg)
     return int(version)
-
-
-def layout_text(layout: Layout) -> str:
-    """A layout as it is kept."""
-    return json.dumps([list(series) for series in layout.series], separators=(",", ":"))
-
-
-def parse_layout(text: str) -> Layout:
-    """The layout again; raises `ValueError` for other text."""
-    rows: list[list[Any]] = json.loads(text)
-    return Layout(
-        Series(
-            name=name,
-            unit=unit,
-            type=DataType(data_type),
-            kind=Kind(kind),
-            form=Form(form),
-            divisor=divisor,
-            tops=tuple(tops),
-            counts_down=counts_down,
-        )
-        for name, unit, data_type, kind, form, divisor, tops, counts_down in rows
-    )

@@ -20,14 +20,17 @@ from energymeter.store.base import (
     Latest,
     Layout,
     StoredPoll,
+    datetime_of,
     microseconds,
 )
 from energymeter.store.compaction import compact_slice, expire_slice
 from energymeter.store.errors import StoreError
+from energymeter.store.layouts import layout_text
+from energymeter.store.means_expiry import expire_into_means, expire_means_slice
 from energymeter.store.pool import Pool
-from energymeter.store.reading import meters, read_history, read_latest
+from energymeter.store.reading import meters, read_first, read_history, read_latest
 from energymeter.store.rows import RowCodec
-from energymeter.store.schema import HOUR_US, METER_BITS, layout_text
+from energymeter.store.schema import HOUR_US, METER_BITS
 from energymeter.store.upkeep import copy_to, problems
 
 __all__ = ["SqliteStore"]
@@ -114,10 +117,35 @@ class SqliteStore:
         with self._upkeep:
             return compact_slice(self._pool, microseconds(before), self._book.close_hour)
 
-    def expire(self, before: datetime) -> bool:
-        """See `Store.expire`."""
+    def expire(self, before: datetime, *, keep_means: bool = True) -> bool:
+        """See `Store.expire`.
+
+        Args:
+            before: Whole hours before that go.
+            keep_means: Windows of 15 minutes and more are told for ever, or until `expire_means`.
+                Where the disk is full, hours go without; see `hours_without_means`.
+        """
+        expire = expire_into_means if keep_means else expire_slice
         with self._upkeep:
-            return expire_slice(self._pool, microseconds(before), self._book.close_hour)
+            return expire(self._pool, microseconds(before), self._book.close_hour)
+
+    def expire_means(self, before: datetime) -> bool:
+        """Drop one slice of means of whole days (UTC) before that; returns whether there is more.
+
+        Means of polls that are still there are not kept, so they stay.
+        """
+        with self._upkeep:
+            return expire_means_slice(self._pool, microseconds(before))
+
+    @property
+    def hours_without_means(self) -> int:
+        """Hours that `expire` dropped without a mean since the file was opened: no room."""
+        return self._pool.hours_without_means
+
+    def first(self, meter: str) -> datetime | None:
+        """When the oldest of a meter was read that can still be told, UTC; None for none."""
+        time_us = read_first(self._pool, meter)
+        return None if time_us is None else datetime_of(time_us)
 
     def check(self) -> list[str]:
         """See `Store.check`."""

@@ -11,7 +11,7 @@ from typing import Final
 from energymeter.store.chunks import Part, columns_of, decode_times, decode_values
 from energymeter.store.errors import StoreCorruptError, StoreError, mapped
 from energymeter.store.pool import Pool
-from energymeter.store.schema import METER_BITS
+from energymeter.store.schema import METER_BITS, chunk_tables
 
 __all__ = ["copy_to", "problems"]
 
@@ -58,18 +58,19 @@ def _unreadable(pool: Pool, connection: sqlite3.Connection) -> Iterator[str]:
                     pool.codec(connection, layout).decode(time_us, body)
             except StoreError as error:
                 yield f"a poll of {time_us} us in {table}: {error.message}"
-    for key, first, last, count, body in connection.execute(
-        "SELECT id, first, last, count, body FROM chunk"
-    ):
-        try:
-            with mapped(pool.path):
-                for column, piece in enumerate(columns_of(Part(first, last, body)), first):
-                    if column:
-                        decode_values(piece, count)
-                    else:
-                        decode_times(piece, count)
-        except StoreError as error:
-            yield f"part {key} of a chunk: {error.message}"
+    for table in chunk_tables(connection):
+        for key, first, last, count, body in connection.execute(
+            f"SELECT id, first, last, count, body FROM {table}"  # noqa: S608 - a name of ours
+        ):
+            try:
+                with mapped(pool.path):
+                    for column, piece in enumerate(columns_of(Part(first, last, body)), first):
+                        if column:
+                            decode_values(piece, count)
+                        else:
+                            decode_times(piece, count)
+            except StoreError as error:
+                yield f"part {key} of a {table}: {error.message}"
 
 
 def copy_to(pool: Pool, path: Path) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import inf
 from typing import Final, NamedTuple
 
-__all__ = ["Quantity", "Sign", "quantities", "quantity_of", "unit_factor"]
+__all__ = ["Quantity", "Sign", "base_of", "quantities", "quantity_of", "unit_factor"]
 
 
 class Sign(StrEnum):
@@ -240,6 +240,11 @@ def quantity_of(name: str) -> Quantity | None:
             shorter = "voltage_ll"
         base = shorter
     return _QUANTITIES[base]
+
+
+def base_of(unit: str) -> tuple[str, float]:
+    """The base unit of the same dimension and what one `unit` is in it; itself where unknown."""
+    return _UNITS.get(unit, (unit, 1.0))
 
 
 def unit_factor(unit: str, base: str) -> float | None:

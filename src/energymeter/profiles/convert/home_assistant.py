@@ -21,7 +21,8 @@ from energymeter.profiles.convert.naming import slug
 from energymeter.profiles.convert.outline import Exported, exportable, losses
 from energymeter.profiles.convert.yaml_text import load_yaml, yaml_text
 from energymeter.profiles.model import Point, Profile
-from energymeter.values import DataType, quantity_of
+from energymeter.values import DataType
+from energymeter.values.home_assistant import appearance, home_assistant_unit
 
 __all__ = ["from_home_assistant", "to_home_assistant"]
 
@@ -57,17 +58,6 @@ _STRUCTS: Final = {
 }  # fmt: skip
 _TRANSPORTS: Final = {"tcp": "tcp", "udp": "udp", "serial": "rtu", "rtuovertcp": "rtu"}
 
-_CLASSES: Final = {
-    "V": "voltage", "kV": "voltage", "mV": "voltage", "A": "current", "mA": "current",
-    "W": "power", "kW": "power", "MW": "power", "VA": "apparent_power", "kVA": "apparent_power",
-    "var": "reactive_power", "kvar": "reactive_power", "Wh": "energy", "kWh": "energy",
-    "MWh": "energy", "Hz": "frequency", "degC": "temperature", "bar": "pressure",
-    "mbar": "pressure", "kPa": "pressure", "L/min": "volume_flow_rate",
-    "m3/h": "volume_flow_rate",
-}  # fmt: skip
-"""Device classes by unit."""
-
-_UNITS: Final = {"degC": "°C", "m3": "m³", "m3/h": "m³/h", "deg": "°"}
 _DECIMALS_OF_FLOATS: Final = 3
 
 
@@ -248,14 +238,19 @@ def _sensor(profile: Profile, point: Point) -> dict[str, Any]:
             sensor["nan_value"] = int(point.not_available[0], 16)
     if order != "none":
         sensor["swap"] = order
+    look = appearance(
+        point.name,
+        point.unit,
+        point.type,
+        medium=profile.kind,
+        counts_down=point.counts_down,
+    )
     if point.unit:
-        sensor["unit_of_measurement"] = _UNITS.get(point.unit, point.unit)
-    quantity = quantity_of(point.name)
-    if point.unit in _CLASSES:
-        sensor["device_class"] = _CLASSES[point.unit]
-    is_measured = quantity is not None and not quantity.is_setting
-    if quantity is not None and is_measured and point.type is not DataType.STRING:
-        sensor["state_class"] = "total_increasing" if quantity.is_counter else "measurement"
+        sensor["unit_of_measurement"] = home_assistant_unit(point.unit)
+    if look.device_class is not None:
+        sensor["device_class"] = look.device_class
+    if look.state_class is not None:
+        sensor["state_class"] = look.state_class
     return sensor
 
 

@@ -1,10 +1,10 @@
-"""What every store does. Another one joins by its line in `support.FACTORIES`."""
+"""What every store does, the one in a file and the one in a server alike."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from tests.store.support import (
-    FACTORIES,
     FAR,
     GOOD,
     PLANT,
@@ -47,30 +46,12 @@ from energymeter.store import (
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(params=FACTORIES)
-def make(request: pytest.FixtureRequest) -> MakeStore:
-    return FACTORIES[request.param]
-
-
-@pytest.fixture
-def reopened(make: MakeStore, tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """Opens the store of this test, as often as asked."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(make(tmp_path)))
-
-
-@pytest.fixture
-def store(reopened: Callable[[], Store]) -> Store:
-    return reopened()
-
-
-@pytest.mark.parametrize("name", FACTORIES)
 @settings(max_examples=60, deadline=None)
 @given(given_polls=polls())
 def test_what_goes_in_comes_out_before_and_after_compaction(
-    name: str, given_polls: list[StoredPoll]
+    make: MakeStore, given_polls: list[StoredPoll]
 ) -> None:
-    with TemporaryDirectory() as folder, closing(FACTORIES[name](Path(folder))) as store:
+    with TemporaryDirectory() as folder, closing(make(Path(folder))) as store:
         half = len(given_polls) // 2
         store.append(given_polls[:half])
         for step in range(4):
@@ -87,11 +68,10 @@ def test_what_goes_in_comes_out_before_and_after_compaction(
         assert store.check() == []
 
 
-@pytest.mark.parametrize("name", FACTORIES)
 @settings(max_examples=25, deadline=None)
 @given(given_polls=polls())
-def test_latest_is_the_newest_of_each_meter(name: str, given_polls: list[StoredPoll]) -> None:
-    with TemporaryDirectory() as folder, closing(FACTORIES[name](Path(folder))) as store:
+def test_latest_is_the_newest_of_each_meter(make: MakeStore, given_polls: list[StoredPoll]) -> None:
+    with TemporaryDirectory() as folder, closing(make(Path(folder))) as store:
         newest: dict[str, StoredPoll] = {}
         for poll in given_polls:
             store.append([poll])
@@ -267,41 +247,6 @@ def test_compaction_keeps_to_whole_hours_that_are_over(store: Store) -> None:
     found = store.history("main", "active_energy_import", START, FAR)
     assert found is not None
     assert found.values == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-
-
-def test_what_is_too_old_goes_by_whole_hours(store: Store) -> None:
-    store.append([plant_poll(600 * n, n, meter) for n in range(24) for meter in ("a", "b")])
-    compact_all(store, after(7200))
-    while store.expire(after(3601)):
-        pass
-    for meter in ("a", "b"):
-        found = store.history(meter, "active_energy_import", START - DAY, FAR)
-        assert found is not None
-        assert found.values == list(range(6, 24))
-    while store.expire(FAR):
-        pass
-    empty = store.history("a", "active_energy_import", START - DAY, FAR)
-    assert empty is not None
-    assert empty.values == []
-    assert store.latest(["a"])["a"].values[1] == 23
-    assert store.check() == []
-    store.append([plant_poll(1, 1)])
-    assert len(rows_kept(store, "main", "voltage")) == 1
-
-
-def test_a_backup_is_a_store_and_later_polls_are_not_in_it(
-    store: Store, make: MakeStore, tmp_path: Path
-) -> None:
-    store.append([plant_poll(n, n) for n in range(5)])
-    other = tmp_path / "other"
-    other.mkdir()
-    store.backup(other / "site.db")
-    store.append([plant_poll(n, n) for n in range(5, 9)])
-    store.backup(other / "second.db")
-    with closing(make(other)) as copy:
-        assert copy.check() == []
-        assert len(rows_kept(copy, "main", "voltage")) == 5
-    assert {path.name for path in other.iterdir()} == {"site.db", "second.db"}
 
 
 def test_a_backup_to_nowhere_fails_clearly(store: Store, tmp_path: Path) -> None:

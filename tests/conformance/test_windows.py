@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.store.support import (
-    FACTORIES,
     FAR,
     GOOD,
     START,
     START_US,
+    MakeStore,
     after,
     compact_all,
     is_close,
@@ -27,12 +27,6 @@ from energymeter.reader import EventKind, Quality
 from energymeter.store import Every, Kind, Layout, Series, Store, StoredPoll
 
 ENERGY = "active_energy_import"
-
-
-@pytest.fixture(params=FACTORIES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with closing(FACTORIES[request.param](tmp_path)) as store:
-        yield store
 
 
 def _values(store: Store, every: Every, name: str = ENERGY, first: float = 0) -> list[object]:
@@ -198,7 +192,11 @@ def _reference(polls: Sequence[StoredPoll], place: int, every: int) -> dict[int,
     rows=_ROWS, every=st.sampled_from(Every), first=st.integers(0, 8000), split=st.integers(0, 8000)
 )
 def test_windows_are_those_of_the_reference(
-    rows: list[tuple[int, int, Quality, EventKind | None]], every: Every, first: int, split: int
+    make: MakeStore,
+    rows: list[tuple[int, int, Quality, EventKind | None]],
+    every: Every,
+    first: int,
+    split: int,
 ) -> None:
     polls = [
         plant_poll(
@@ -210,7 +208,7 @@ def test_windows_are_those_of_the_reference(
         )
         for second, amount, quality, mark in sorted(rows)
     ]
-    with TemporaryDirectory() as folder, closing(FACTORIES["sqlite"](Path(folder))) as store:
+    with TemporaryDirectory() as folder, closing(make(Path(folder))) as store:
         store.append(polls)
         compact_all(store, after(split))
         begin = int(after(first).timestamp()) // every * every

@@ -1,0 +1,36 @@
+"""`energymeter run`: the service of a site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from energymeter.eventloop import run
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@click.argument("site", type=click.Path(path_type=Path, dir_okay=False), default="site.toml")
+def command(site: Path) -> int:
+    """Poll the meters of a site, keep what they say and pass it on, until SIGTERM or Ctrl-C.
+
+    SITE is the site file, by default site.toml here; `energymeter site new` makes a first one. It
+    is read again when it changes, and on SIGHUP.
+
+    Exit code 0: stopped when told to. 1: it cannot go on. 2: the site file is wrong.
+    """
+    try:
+        return run(_run(site))
+    except KeyboardInterrupt:
+        return 0
+
+
+async def _run(site: Path) -> int:
+    from energymeter.daemon.daemon import Daemon, follow_signals  # noqa: PLC0415 - heavy
+
+    daemon = Daemon(site)
+    follow_signals(daemon)
+    await daemon.run()
+    return 0

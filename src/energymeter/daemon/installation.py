@@ -1,0 +1,260 @@
+"""A site at work: service, store, journal, sinks and HTTP side, built from a site file.
+
+Everything that can be wrong with a site is found when it is built, before anything is stopped for
+it. A change of the store, the web side or the site itself makes a new installation; links, meters
+and sinks change in a running one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from energymeter.clock import Clock
+from energymeter.daemon.tending import ServerTender, StoreTender
+from energymeter.errors import ConfigError
+from energymeter.service.events import EventStream, Level, Topic
+from energymeter.service.feeder import StoreFeeder
+from energymeter.service.forwarder import Forwarder
+from energymeter.service.journal import Journal
+from energymeter.service.service import Service
+from energymeter.service.snapshot import SinkState, Snapshot
+from energymeter.service.supervisor import Supervisor
+from energymeter.sinks.registry import PushedEntry, is_pushed, make_sink, sink_name
+from energymeter.site import ResolvedSite, SiteChanges
+from energymeter.site.model import PostgresStoreEntry, SqliteStoreEntry
+from energymeter.site.sinks import PrometheusEntry
+from energymeter.store import SqliteStore, Store
+
+if TYPE_CHECKING:
+    from energymeter.httpserver import HttpServer
+
+__all__ = ["Installation"]
+
+_STORE_READER: Final = "_store"
+"""The server store's place in the journal; no sink can be called so."""
+
+_LAST_S: Final = 10.0
+"""How long sinks and stores may take for what waits when the service stops."""
+
+
+class _RunningSink:
+    """A sink with its forwarder."""
+
+    def __init__(self, forwarder: Forwarder, task: asyncio.Task[None]) -> None:
+        self.forwarder = forwarder
+        self.task = task
+
+
+class Installation:
+    """One site, at work between `start` and `stop`.
+
+    Args:
+        view: The site.
+        events: Told what happens; outlives the installation.
+        clock: Times it all.
+
+    Raises:
+        ConfigError: Something in the site cannot be; nothing was started.
+        StoreError: The embedded store cannot be opened.
+    """
+
+    def __init__(self, view: ResolvedSite, *, events: EventStream, clock: Clock) -> None:
+        site = view.site
+        self.view = view
+        self.events = events
+        self._clock = clock
+        self.snapshot = Snapshot(site.name, clock.now())
+        self._supervisor = Supervisor(events, clock)
+        self._sinks: dict[str, _RunningSink] = {}
+        self._made = {sink_name(e): make_sink(e, site.name) for e in _pushed(view).values()}
+        self._web = self._new_web()
+        # Also without sinks: one may be added while the service runs.
+        self._journal = Journal(site.state / "journal", clock=clock)
+        self.store: Store | None = None
+        """The embedded store; None: there is none, or it is on another machine."""
+
+        self._feeder: StoreFeeder | None = None
+        self._tender: StoreTender | ServerTender | None = None
+        self._open_store()
+        self._service = Service(
+            site.name,
+            store=self.store,
+            journal=self._journal,
+            state_folder=site.state,
+            snapshot=self.snapshot,
+            events=events,
+            clock=clock,
+        )
+
+    @property
+    def address(self) -> str:
+        """Where the HTTP side is; empty: nowhere."""
+        return "" if self._web is None else str(self._web)
+
+    async def start(self) -> None:
+        """Start everything.
+
+        Raises:
+            ConfigError: The address of the HTTP side is taken, or a meter cannot be read so.
+        """
+        try:
+            if self._web is not None:
+                await self._web.start()
+            await self._service.start()
+            await self._service.apply(self.view.links)
+        except BaseException:
+            await self.stop()
+            raise
+        self._supervisor.start(Topic.SERVICE, "sinks", self._wake)
+        if self._feeder is not None:
+            self._supervisor.start(Topic.STORE, "", self._feeder.run)
+        if self._tender is not None:
+            self._supervisor.start(Topic.STORE, "tending", self._tender.run)
+        for name, entry in _pushed(self.view).items():
+            self._start_sink(name, entry)
+
+    async def apply(self, view: ResolvedSite, changes: SiteChanges) -> None:
+        """Go on with another version of the site, in which neither store, web nor site changed.
+
+        Raises:
+            ConfigError: Something in it cannot be; the old version goes on.
+        """
+        pushed = _pushed(view)
+        touched = {*changes.sinks_added, *changes.sinks_changed, *changes.sinks_affected}
+        made = {
+            name: make_sink(entry, view.site.name)
+            for name, entry in pushed.items()
+            if name in touched
+        }
+        await self._service.apply(view.links)
+        self.view = view
+        gone = [name for name in self._sinks if name in touched or name not in pushed]
+        await asyncio.gather(*(self._stop_sink(name) for name in gone))
+        self._made.update(made)
+        for name in made:
+            self._start_sink(name, pushed[name])
+        self._keep_places()
+
+    async def stop(self) -> None:
+        """End the polls under way, keep and pass on what they brought, let go of everything."""
+        await self._service.stop()
+        await asyncio.gather(*(self._stop_sink(name) for name in list(self._sinks)))
+        await self._supervisor.close()
+        if self._feeder is not None:
+            await self._feeder.close(_LAST_S)
+        if self._web is not None:
+            await self._web.close()
+        await asyncio.to_thread(self._journal.close)
+        if self.store is not None:
+            await asyncio.to_thread(self.store.close)
+
+    def _new_web(self) -> HttpServer | None:
+        entry = self.view.site.web
+        prometheus = [s for s in self.view.site.sink if isinstance(s, PrometheusEntry)]
+        if entry is None:
+            if prometheus:
+                msg = "the sink prometheus is served by the HTTP side, which is off: add [web]"
+                raise ConfigError(msg)
+            return None
+        try:
+            from energymeter.web.serve import web_server  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            msg = "the HTTP side needs fastapi and uvicorn: pip install 'energymeter[web]'"
+            if not prometheus and "web" not in self.view.site.model_fields_set:
+                self.events.tell(Level.WARNING, Topic.SERVICE, "", msg)
+                return None
+            raise ConfigError(msg) from error
+        return web_server(
+            entry,
+            self.snapshot,
+            self.events,
+            prometheus=prometheus[0] if prometheus else None,
+            clock=self._clock,
+        )
+
+    def _open_store(self) -> None:
+        entry, state = self.view.site.store, self.snapshot.store
+        match entry:
+            case SqliteStoreEntry():
+                entry.path.parent.mkdir(parents=True, exist_ok=True)
+                self.store = SqliteStore(entry.path, survives_power_loss=entry.survives_power_loss)
+                self._tender = StoreTender(entry, events=self.events, clock=self._clock)
+                state.place = str(entry.path)
+            case PostgresStoreEntry():
+                state.place = "postgresql"
+                self._feeder = StoreFeeder(
+                    self._journal.reader(_STORE_READER, most_bytes=entry.buffer),
+                    _opener(entry),
+                    state=state,
+                    events=self.events,
+                    clock=self._clock,
+                )
+                if entry.keep is not None:
+                    self._tender = ServerTender(self._feeder, entry.keep, clock=self._clock)
+            case None:
+                state.place = ""
+        self._keep_places()
+
+    def _keep_places(self) -> None:
+        """Forget the places of sinks that are no more."""
+        names = [*_pushed(self.view)]
+        if self._feeder is not None:
+            names.append(_STORE_READER)
+        self._journal.keep_only(names)
+
+    async def _wake(self) -> None:
+        """Tell everybody who reads the journal that there is something new."""
+        came = self._service.on_journal
+        while True:
+            await came.wait()
+            came.clear()
+            for sink in self._sinks.values():
+                sink.forwarder.wake()
+            if self._feeder is not None:
+                self._feeder.wake()
+
+    def _start_sink(self, name: str, entry: PushedEntry) -> None:
+        state = self.snapshot.sinks.get(name) or SinkState(name, entry.type)
+        self.snapshot.sinks[name] = state
+        forwarder = Forwarder(
+            self._journal.reader(name, most_bytes=entry.buffer),
+            self._made[name],
+            state,
+            self.events,
+            name=name,
+            meters=self.snapshot.infos(),
+            meter_patterns=entry.meters,
+            points=entry.points,
+            every_s=entry.every,
+            clock=self._clock,
+        )
+        task = self._supervisor.start(Topic.SINK, name, forwarder.run)
+        self._sinks[name] = _RunningSink(forwarder, task)
+
+    async def _stop_sink(self, name: str) -> None:
+        running = self._sinks.pop(name)
+        await running.forwarder.close(_LAST_S)
+        running.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running.task
+        if name not in _pushed(self.view):
+            self.snapshot.sinks.pop(name, None)
+
+
+def _pushed(view: ResolvedSite) -> Mapping[str, PushedEntry]:
+    """The sinks that are sent readings, by name."""
+    return {sink_name(entry): entry for entry in view.site.sink if is_pushed(entry)}
+
+
+def _opener(entry: PostgresStoreEntry) -> Callable[[], Store]:
+    url = entry.url.reveal()
+
+    def open_store() -> Store:
+        from energymeter.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+        return PostgresStore(url)
+
+    return open_store

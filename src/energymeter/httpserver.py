@@ -1,0 +1,111 @@
+"""An HTTP application served in the loop that the rest of the program runs in. Knows no routes.
+
+Needs the extra `web` (uvicorn), so nothing imports it but who uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import uvicorn
+
+from energymeter.errors import ConfigError
+from energymeter.transports.endpoint import host_and_port
+from energymeter.transports.tcp import system_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["HttpServer"]
+
+_GRACE_S: Final = 1
+"""How long answers under way may take when the server ends."""
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals to who started it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an ASGI application from the running loop.
+
+    Args:
+        app: The application.
+        host: Address to listen on; only loopback by default.
+        port: Port to listen on; 0 lets the system choose, see `port`.
+        name: What messages call it.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str = "HTTP",
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._app = app
+        self._name = name
+        self._server: _QuietServer | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __str__(self) -> str:
+        return f"http://{host_and_port(self.host, self.port)}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: The address cannot be listened on; the message says why.
+        """
+        try:
+            family, *_, address = socket.getaddrinfo(
+                self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            self._listener = socket.create_server(address[:2], family=family)
+        except (OSError, UnicodeError, OverflowError) as error:
+            reason = system_reason(error)
+            msg = f"{self._name} cannot listen on {self.host} port {self.port}: {reason}"
+            raise ConfigError(msg) from error
+        self.port = int(self._listener.getsockname()[1])
+        config = uvicorn.Config(
+            self._app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        server = self._server = _QuietServer(config)
+        self._serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        while not server.started and not self._serving.done():  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(0.005)
+
+    async def close(self) -> None:
+        """Let answers under way go out, then stop; calling it again does nothing."""
+        server, serving = self._server, self._serving
+        self._server = self._serving = None
+        if server is not None and serving is not None:
+            server.should_exit = True
+            await serving
+        if self._listener is not None:
+            self._listener.close()

@@ -1,0 +1,340 @@
+"""One connection to an MQTT broker, from hello to good-bye; knows aiomqtt, and nobody else does.
+
+What goes wrong becomes a `SinkUnavailableError` with one sentence. A session is used once: when it
+is lost or closed, the next connection is a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final
+
+from energymeter.errors import ConfigError, SinkUnavailableError
+from energymeter.sinks.mqtt_layout import Message
+
+if TYPE_CHECKING:
+    import aiomqtt
+
+__all__ = ["Broker", "Session", "check_driver"]
+
+_IN_FLIGHT: Final = 20
+"""Messages sent and not yet acknowledged. Brokers allow 20 of QoS 2 by default (mosquitto hangs up
+beyond); more than 20 are no faster (docs/howto/mqtt.md)."""
+
+_KEEPALIVE_S: Final = 30
+"""Two thirds of the time after which the broker tells our last will when we are silent."""
+
+_GOODBYE_S: Final = 1.0
+"""How long a good-bye may take."""
+
+_BAD_LOGIN: Final = (134, 135)
+"""Reason codes of MQTT 5, into which the driver translates those of 3.1.1."""
+
+_REASONS: Final = {
+    132: "it does not speak MQTT 3.1.1",
+    133: "it does not accept the client id, set client_id",
+    136: "it is not available",
+    137: "it is busy",
+    138: "this client is banned",
+}
+
+_log = logging.getLogger("energymeter.sinks.mqtt.driver")
+_log.setLevel(logging.CRITICAL)  # whatever it complains of is raised as an error here
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where to connect, and as whom."""
+
+    host: str
+    port: int
+    client_id: str
+    qos: int = 1
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
+    patience_s: float = 10.0
+    """How long to wait for any answer."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"the MQTT broker at {self.host}:{self.port}"
+
+
+def check_driver() -> None:
+    """See that the driver is there.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    try:
+        import aiomqtt  # noqa: F401, PLC0415 - an extra
+    except ImportError as error:
+        msg = "the MQTT sink needs aiomqtt: pip install 'energymeter[mqtt]'"
+        raise ConfigError(msg) from error
+
+
+class Session:
+    """See the module.
+
+    Args:
+        broker: Where to connect.
+        will: What the broker says when the connection breaks.
+        on_message: Called with topic, payload and whether it was retained, for what comes in.
+    """
+
+    def __init__(
+        self, broker: Broker, will: Message, on_message: Callable[[str, bytes, bool], None]
+    ) -> None:
+        self._broker = broker
+        self._will = will
+        self._on_message = on_message
+        self._client: aiomqtt.Client | None = None
+        self._entering: asyncio.Future[aiomqtt.Client] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._is_lost = False
+
+    async def open(self) -> None:
+        """Connect and log in.
+
+        Raises:
+            SinkUnavailableError: It did not work.
+        """
+        import aiomqtt  # noqa: PLC0415 - an extra
+
+        client = self._client = self._make_client()
+        self._entering = asyncio.ensure_future(client.__aenter__())
+        try:
+            await asyncio.shield(self._entering)
+        except asyncio.CancelledError:
+            # The thread that connects cannot be stopped; what it opens is closed when it is done.
+            self._entering.add_done_callback(lambda done: _drop(client, done))
+            client.timeout = 0.0
+            if _hang_up(client):
+                self._entering.cancel()
+            raise
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            _hang_up(client)
+            raise SinkUnavailableError(_why_not(error, self._broker)) from error
+        self._listening = asyncio.create_task(self._listen(client))
+
+    async def subscribe(self, filters: Iterable[str]) -> bool:
+        """Ask for messages; returns whether the broker allows all of them.
+
+        Raises:
+            SinkUnavailableError: The connection is gone or the broker silent.
+        """
+        import aiomqtt  # noqa: PLC0415 - an extra
+
+        client = self._live_client()
+        try:
+            codes = await client.subscribe([(each, 0) for each in filters])
+        except aiomqtt.MqttError as error:
+            raise self._lost(error) from error
+        return all((code if isinstance(code, int) else code.value) < 128 for code in codes)
+
+    async def unsubscribe(self, filters: Iterable[str]) -> None:
+        """Ask for these messages no longer.
+
+        Raises:
+            SinkUnavailableError: The connection is gone or the broker silent.
+        """
+        import aiomqtt  # noqa: PLC0415 - an extra
+
+        client = self._live_client()
+        try:
+            await client.unsubscribe(list(filters))
+        except aiomqtt.MqttError as error:
+            raise self._lost(error) from error
+
+    async def publish(self, messages: Iterable[Message]) -> None:
+        """Send messages in this order; returns when the broker has acknowledged all of them.
+
+        Raises:
+            SinkUnavailableError: The connection is gone or the broker silent; some may have
+                arrived.
+        """
+        client = self._live_client()
+        listening = self._listening
+        assert listening is not None  # noqa: S101 - it is as long as there is a client
+        rest = iter(messages)
+        first = list(islice(rest, _IN_FLIGHT))
+        if not first:
+            return
+        sending = asyncio.create_task(self._send_all(client, chain(first, rest), len(first)))
+        try:
+            await asyncio.wait((sending, listening), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await _cancelled(sending)
+            raise
+        if not sending.done():  # acknowledgements will not come any more
+            await _cancelled(sending)
+            raise self._lost(None)
+        error = sending.exception()
+        if error is not None:
+            raise self._lost(error) from error
+
+    async def close(self, goodbye: Iterable[Message] = ()) -> None:
+        """Say good-bye if anybody listens, and let go; never raises."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        if self._listening is None:
+            if self._entering is not None:
+                await asyncio.wait((self._entering,), timeout=self._broker.patience_s)
+            _hang_up(client)
+            return
+        try:
+            if not (self._is_lost or self._listening.done()):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._part(client, goodbye), 2 * _GOODBYE_S)
+        finally:
+            # What has not gone by now never will; the listener ends when the socket is closed.
+            _hang_up(client)
+            await asyncio.wait((self._listening,), timeout=_GOODBYE_S)
+            self._listening.cancel()
+            await asyncio.wait((self._listening,))
+
+    def _make_client(self) -> aiomqtt.Client:
+        import aiomqtt  # noqa: PLC0415 - an extra
+
+        broker = self._broker
+        client = aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=broker.password,
+            identifier=broker.client_id,
+            will=aiomqtt.Will(self._will.topic, self._will.payload, broker.qos, self._will.retain),
+            timeout=broker.patience_s,
+            keepalive=_KEEPALIVE_S,
+            max_inflight_messages=_IN_FLIGHT,
+            tls_context=broker.tls,
+            logger=_log,
+        )
+        client.pending_calls_threshold = _IN_FLIGHT + 10
+        return client
+
+    def _live_client(self) -> aiomqtt.Client:
+        if self._client is None or self._listening is None:
+            msg = f"there is no connection to {self._broker.name}"
+            raise SinkUnavailableError(msg)
+        if self._is_lost or self._listening.done():
+            raise self._lost(None)
+        return self._client
+
+    def _lost(self, error: BaseException | None) -> SinkUnavailableError:
+        self._is_lost = True
+        name = self._broker.name
+        if error is None or (self._listening is not None and self._listening.done()):
+            return SinkUnavailableError(f"the connection to {name} was lost")
+        if "timed out" in str(error):
+            patience = f"within {self._broker.patience_s:g} s"
+            return SinkUnavailableError(f"{name} acknowledges nothing {patience}")
+        return SinkUnavailableError(f"{name} took no message: {error}")
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        """Ends when the connection is gone."""
+        import aiomqtt  # noqa: PLC0415 - an extra
+
+        with suppress(aiomqtt.MqttError):
+            async for message in client.messages:
+                payload = message.payload
+                if isinstance(payload, (bytes, bytearray)):
+                    self._on_message(str(message.topic), bytes(payload), bool(message.retain))
+
+    async def _send_all(
+        self, client: aiomqtt.Client, messages: Iterator[Message], at_once: int = _IN_FLIGHT
+    ) -> None:
+        """Workers take turns at the messages, so that many are under way in their order."""
+        workers = [asyncio.create_task(self._send_some(client, messages)) for _ in range(at_once)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _send_some(self, client: aiomqtt.Client, messages: Iterator[Message]) -> None:
+        qos = self._broker.qos
+        for topic, payload, retain in messages:
+            await client.publish(topic, payload, qos, retain)
+            if qos == 0:  # nobody was waited for
+                await asyncio.sleep(0)
+
+    async def _part(self, client: aiomqtt.Client, goodbye: Iterable[Message]) -> None:
+        import aiomqtt  # noqa: PLC0415 - an extra
+
+        with suppress(SinkUnavailableError, aiomqtt.MqttError):
+            await self._send_all(client, iter(goodbye))
+            client.timeout = _GOODBYE_S
+            await client.__aexit__(None, None, None)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task of ours and wait for its end, whatever that is."""
+    task.cancel()
+    await asyncio.wait((task,))
+    if not task.cancelled():
+        task.exception()
+
+
+def _drop(client: aiomqtt.Client, done: asyncio.Future[aiomqtt.Client]) -> None:
+    if not done.cancelled():
+        done.exception()
+    _hang_up(client)
+
+
+def _hang_up(client: aiomqtt.Client) -> bool:
+    """Close the socket without asking anybody; returns whether there was one.
+
+    The driver's own good-bye waits for what is still to be written, and after a failed login it
+    leaves the socket open for good.
+    """
+    driver = client._client  # noqa: SLF001 - nothing public leads to the socket
+    open_socket = driver.socket()
+    if not isinstance(open_socket, socket.socket):
+        return False
+    with suppress(OSError):
+        open_socket.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError, ValueError):
+        # The driver reads what is left, meets the end and closes.
+        while driver.socket() is not None and driver.loop_read() == 0:
+            pass
+    return True
+
+
+def _why_not(error: Exception, broker: Broker) -> str:
+    """Why a connection could not be made, in one sentence."""
+    # The driver keeps the text of what was wrong, and hides the error itself as its context.
+    cause = error if isinstance(error, OSError) else error.__context__
+    code = getattr(getattr(error, "rc", None), "value", None)
+    if code in _BAD_LOGIN:
+        login = "username and password" if broker.username else "a client without username"
+        return f"{broker.name} does not accept {login}"
+    if code is not None:
+        return f"{broker.name} refuses: {_REASONS.get(code, str(error))}"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        reason = cause.verify_message.rstrip(".")
+        return f"the certificate of {broker.name} is not trusted ({reason}); see ca_file"
+    if isinstance(cause, ssl.SSLError):
+        reason = cause.reason or str(cause)
+        return f"no TLS with {broker.name} ({reason}); is this its port for TLS?"
+    if isinstance(cause, socket.gaierror):
+        return f"the host of {broker.name} is not known"
+    if isinstance(cause, TimeoutError) or "timed out" in str(error):
+        tls = "does it want a certificate" if broker.tls else "does it want tls"
+        return (
+            f"{broker.name} does not answer within {broker.patience_s:g} s; is it a broker, {tls}?"
+        )
+    if isinstance(cause, OSError):
+        return f"{broker.name} cannot be reached: {(cause.strerror or str(cause)).lower()}"
+    return f"{broker.name} cannot be used: {error}"
