@@ -1,23 +1,26 @@
-"""The embedded store beside its promises: in, small, and out again.
+"""The stores beside their promises: in, small, and out again.
 
     python benchmarks/store.py --seconds 3
+    python benchmarks/store.py --only postgres
 
-Prints one line a figure. Needs about 1 GB below --folder and a quiet machine.
+Prints one line a figure. Needs about 1 GB below --folder and a quiet machine. PostgreSQL is
+started for it, in the folder for temporary files, and writes to the disk as it does by default.
 """
 
 from __future__ import annotations
 
 import argparse
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +28,16 @@ from numpy.typing import NDArray
 from energymeter.profiles import Point, ProfileLibrary
 from energymeter.reader import Quality
 from energymeter.simulator.physics import Physics, create_physics
-from energymeter.store import Every, Layout, SqliteStore, StoredPoll, layout_of
+from energymeter.store import Every, Layout, SqliteStore, Store, StoredPoll, layout_of
+from energymeter.store.postgres import PostgresStore
 from energymeter.values import DataType, quantity_of, unit_factor
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
 METERS, VALUES = 10_000, 25
-PARTS = ("in", "together", "small", "week", "week-of-seconds")
+PARTS = ("in", "together", "small", "week", "postgres", "week-of-seconds", "postgres-seconds")
+ROOT: Final = Path(__file__).resolve().parents[1]
+BOTH = ("voltage_phase_a", "active_energy_import")
 PROFILES = ("schneider-electric/pm8000", "eastron/sdm630", "energymeter/electric")
 
 
@@ -96,7 +102,7 @@ def registers(point: Point, amounts: NDArray[Any]) -> NDArray[Any]:
     return (raw * multiplier + summand) / divisor
 
 
-def compacted(store: SqliteStore, until: datetime) -> tuple[float, float]:
+def compacted(store: Store, until: datetime) -> tuple[float, float]:
     """Seconds it took, and those of the longest slice."""
     start = time.perf_counter()
     longest, goes_on = 0.0, True
@@ -118,8 +124,8 @@ def used_bytes(store: SqliteStore, folder: Path) -> int:
     return size
 
 
-def batches() -> Iterator[list[StoredPoll]]:
-    """One poll of every meter, second after second; a few of them with a null value."""
+def batches(odd_every: int = 50) -> Iterator[list[StoredPoll]]:
+    """One poll of every meter, second after second; one of so many with a null value."""
     source = Source(PROFILES[0], METERS)
     names = [point.name for point in source.points]
     layout = Layout(
@@ -135,7 +141,7 @@ def batches() -> Iterator[list[StoredPoll]]:
         polls = []
         for number, poll in enumerate(first):
             values = [*poll.values, *poll.values][:VALUES]
-            if number % 50:
+            if number % odd_every:
                 polls.append(StoredPoll(poll.meter, layout, time_us, values, good))
             else:
                 polls.append(StoredPoll(poll.meter, layout, time_us, [*values[:-1], None], odd))
@@ -143,17 +149,23 @@ def batches() -> Iterator[list[StoredPoll]]:
         second += 1
 
 
+def written(store: Store, seconds: float, *, all_odd: bool = False) -> list[float]:
+    """Seconds that each batch took; with a null in every poll, or in a few."""
+    spent: list[float] = []
+    source = batches(1 if all_odd else 50)
+    while sum(spent) < seconds:
+        polls = next(source)
+        start = time.perf_counter()
+        store.append(polls)
+        spent.append(time.perf_counter() - start)
+    return spent
+
+
 def bench_in(folder: Path, seconds: float) -> None:
     for survives_power_loss in (True, False):
         path = folder / f"in-{survives_power_loss}.db"
         with SqliteStore(path, survives_power_loss=survives_power_loss) as store:
-            spent: list[float] = []
-            source = batches()
-            while sum(spent) < seconds:
-                polls = next(source)
-                start = time.perf_counter()
-                store.append(polls)
-                spent.append(time.perf_counter() - start)
+            spent = written(store, seconds)
             count = len(spent) * METERS * VALUES
             how = "on the disk" if survives_power_loss else "with the system"
             say(
@@ -211,34 +223,90 @@ def bench_small(folder: Path, meters: int) -> None:
             say("  longest slice", f"{longest_s * 1e3:.0f} ms")
 
 
-def bench_week(folder: Path, step_s: int, names: Sequence[str]) -> None:
+def bench_week(store: Store, step_s: int, names: Sequence[str], promise: str) -> None:
     source = Source(PROFILES[0], 1 if step_s == 1 else 10)
     week = timedelta(days=7)
+    waiting: list[StoredPoll] = []
+    # One hour of the physics again and again: how long a week takes to read is the same.
+    hour = [source.polls(START_US + s * 1_000_000, step_s) for s in range(0, 3600, step_s)]
+    for number in range(7 * 24 * len(hour)):
+        hours, place = divmod(number, len(hour))
+        waiting += [
+            poll._replace(time_us=poll.time_us + hours * 3_600_000_000) for poll in hour[place]
+        ]
+        if len(waiting) >= 5000:
+            store.append(waiting)
+            waiting = []
+    store.append(waiting)
+    compacted(store, START + week)
+    for name in names:
+        for every in (None, Every.MINUTE, Every.HOUR):
+            spent = took_ms(lambda: store.history("meter-0", name, START, START + week, every))  # noqa: B023
+            found = store.history("meter-0", name, START, START + week, every)
+            rows = 0 if found is None else len(found)
+            what = "each poll" if every is None else f"{every // 60} min"
+            say(
+                f"a week of {name}, polls every {step_s} s, as {what}, {rows:,} rows",
+                f"{spent:.1f} ms",
+                promise if every is Every.MINUTE else "",
+            )
+
+
+def bench_sqlite_week(folder: Path, step_s: int, names: Sequence[str]) -> None:
     with SqliteStore(folder / f"week{step_s}.db", survives_power_loss=False) as store:
-        waiting: list[StoredPoll] = []
-        # One hour of the physics again and again: how long a week takes to read is the same.
-        hour = [source.polls(START_US + s * 1_000_000, step_s) for s in range(0, 3600, step_s)]
-        for number in range(7 * 24 * len(hour)):
-            hours, place = divmod(number, len(hour))
-            waiting += [
-                poll._replace(time_us=poll.time_us + hours * 3_600_000_000) for poll in hour[place]
-            ]
-            if len(waiting) >= 5000:
-                store.append(waiting)
-                waiting = []
-        store.append(waiting)
-        compacted(store, START + week)
-        for name in names:
-            for every in (None, Every.MINUTE, Every.HOUR):
-                spent = took_ms(lambda: store.history("meter-0", name, START, START + week, every))  # noqa: B023
-                found = store.history("meter-0", name, START, START + week, every)
-                rows = 0 if found is None else len(found)
-                what = "each poll" if every is None else f"{every // 60} min"
+        bench_week(store, step_s, names, "at most 20 ms")
+
+
+def bench_postgres(seconds: float) -> None:
+    with postgres() as server:
+        for number, (how, options) in enumerate(
+            (("on the disk", ""), ("with the system", "?options=-c%20synchronous_commit%3Doff"))
+        ):
+            with PostgresStore(server.url + options, schema=f"in{number}") as store:
+                spent = written(store, seconds)
+                count = len(spent) * METERS * VALUES
                 say(
-                    f"a week of {name}, polls every {step_s} s, as {what}, {rows:,} rows",
-                    f"{spent:.1f} ms",
-                    "at most 20 ms" if every is Every.MINUTE else "",
+                    f"PostgreSQL: in, each batch of {METERS * VALUES:,} {how}, values/s",
+                    f"{count / sum(spent):,.0f}",
+                    "at least 1,000,000",
                 )
+                say("  longest batch", f"{max(spent) * 1e3:.0f} ms")
+                odd = written(store, seconds, all_odd=True)
+                rate = len(odd) * METERS * VALUES / sum(odd)
+                say("  with a null in every poll, values/s", f"{rate:,.0f}")
+        size = server.sql(
+            "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c "
+            "WHERE relnamespace = 'in0'::regnamespace AND relname LIKE 'poll_2%'"
+        )
+        polls = server.sql("SELECT count(*) FROM in0.poll")
+        say("  bytes a value", f"{float(size[0][0]) / polls[0][0] / VALUES:.1f}")
+        with PostgresStore(server.url, schema="in0") as store:
+            say(f"PostgreSQL: latest of {METERS:,} meters", f"{took_ms(store.latest):.1f} ms")
+            poll = next(batches())[:1]
+            alone_ms = took_ms(lambda: store.append(poll), 200)
+            say("PostgreSQL: a call with one poll, on the disk", f"{alone_ms:.1f} ms")
+            say(
+                "PostgreSQL: newest hour of one register",
+                f"{took_ms(lambda: store.history('meter-7', 'voltage_phase_a', START, START + timedelta(hours=1))):.1f} ms",
+            )
+
+
+def bench_postgres_week(step_s: int, names: Sequence[str]) -> None:
+    with postgres() as server, PostgresStore(server.url) as store:
+        bench_week(store, step_s, names, "")
+
+
+@contextmanager
+def postgres() -> Iterator[Any]:
+    """A server as Debian sets it up, but for its memory; the fixture of the tests starts it."""
+    sys.path.insert(0, str(ROOT))
+    from tests.postgres import start_postgres  # noqa: PLC0415 - found only now
+
+    server = start_postgres(fsync="on", autovacuum="on", shared_buffers="512MB", max_wal_size="4GB")
+    try:
+        yield server
+    finally:
+        server.remove()
 
 
 def main() -> None:
@@ -248,14 +316,16 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, help="where the files go; by default with the system's"
     )
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS[:-1])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS[:-2])
     asked = parser.parse_args()
     parts: dict[str, Callable[[Path], None]] = {
         "in": lambda folder: bench_in(folder, asked.seconds),
         "together": lambda folder: bench_together(folder, 20),
         "small": lambda folder: bench_small(folder, asked.meters),
-        "week": lambda folder: bench_week(folder, 60, ("voltage_phase_a", "active_energy_import")),
-        "week-of-seconds": lambda folder: bench_week(folder, 1, ("voltage_phase_a",)),
+        "week": lambda folder: bench_sqlite_week(folder, 60, BOTH),
+        "week-of-seconds": lambda folder: bench_sqlite_week(folder, 1, BOTH[:1]),
+        "postgres": lambda _: (bench_postgres(asked.seconds), bench_postgres_week(60, BOTH))[0],
+        "postgres-seconds": lambda _: bench_postgres_week(1, BOTH[:1]),
     }
     for name, part in parts.items():
         if name in asked.only:

@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import pytest
 
 __all__ = ["PASSWORD", "Postgres", "schema_of", "start_postgres"]
@@ -57,7 +58,7 @@ class Postgres:
     """
 
     def __init__(self, programs: Path, **options: str) -> None:
-        self._programs = programs
+        self.programs = programs
         self._options = _OPTIONS | options
         # Not below tmp_path, which another user than ours may not enter.
         self.folder = Path(tempfile.mkdtemp(prefix="energymeter-postgres-"))
@@ -82,7 +83,7 @@ class Postgres:
         """Start it, and return once it takes connections; a port is kept."""
         self.port = self.port or _free_port()
         settings = {**self._options, "port": str(self.port)}
-        command = [str(self._programs / "postgres"), "-D", "data", "-k", str(self.folder)]
+        command = [str(self.programs / "postgres"), "-D", "data", "-k", str(self.folder)]
         command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -112,15 +113,11 @@ class Postgres:
 
     def sql(self, statement: str, *params: object) -> list[tuple[Any, ...]]:
         """Run one statement; its rows, if it has any."""
-        import psycopg
-
         with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(statement, params or None)  # type: ignore[call-overload]
+            cursor = connection.execute(statement, params or None)
             return cursor.fetchall() if cursor.description else []
 
     def _answers(self) -> bool:
-        import psycopg
-
         try:
             psycopg.connect(self.url, connect_timeout=5).close()
         except psycopg.OperationalError:
@@ -129,7 +126,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(self._programs / program), *arguments],
+            [str(self.programs / program), *arguments],
             cwd=self.folder,
             capture_output=True,
             text=True,

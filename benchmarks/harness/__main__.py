@@ -20,6 +20,7 @@ from benchmarks.harness.topic_bus import run_bus
 from benchmarks.harness.topic_client import run_client
 from benchmarks.harness.topic_fleet import run_fleet
 from benchmarks.harness.topic_server import run_server
+from benchmarks.harness.topic_service import run_service
 from benchmarks.harness.topic_start import run_start
 from rich.console import Console
 
@@ -28,6 +29,7 @@ TOPICS: dict[str, Callable[[Options], Report]] = {
     "client": run_client,
     "fleet": run_fleet,
     "bus": run_bus,
+    "service": run_service,
     "start": run_start,
 }
 
@@ -50,6 +52,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all candidates")
     parser.add_argument("--meters", type=int, default=5000, help="size of the fleet")
     parser.add_argument("--fleet-seconds", type=float, default=40.0, help="length of a fleet run")
+    parser.add_argument(
+        "--service-seconds", type=float, default=300.0, help="length of a service run"
+    )
+    parser.add_argument("--links", type=int, default=500, help="links of the service's site")
     parser.add_argument(
         "--patience",
         type=float,
@@ -85,6 +91,8 @@ def main() -> None:
                 seconds=asked.seconds,
                 rounds=asked.rounds,
                 fleet_meters=asked.meters,
+                service_seconds=asked.service_seconds,
+                service_links=asked.links,
                 fleet_seconds=asked.fleet_seconds,
                 build_folder=Path(folder),
                 quiet=Quiet(0 if asked.urgent else asked.patience),

@@ -30,3 +30,7 @@ class Options:
     """Chooses the moments."""
     fleet_seconds: float = 40.0
     fleet_meters: int = 5000
+    service_seconds: float = 300.0
+    service_links: int = 500
+    service_each: int = 20
+    """Meters on each link."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -46,7 +47,7 @@ from energymeter.store import (
 DAY = timedelta(days=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(given_polls=polls())
 def test_what_goes_in_comes_out_before_and_after_compaction(
     make: MakeStore, given_polls: list[StoredPoll]
@@ -68,7 +69,7 @@ def test_what_goes_in_comes_out_before_and_after_compaction(
         assert store.check() == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(given_polls=polls())
 def test_latest_is_the_newest_of_each_meter(make: MakeStore, given_polls: list[StoredPoll]) -> None:
     with TemporaryDirectory() as folder, closing(make(Path(folder))) as store:
@@ -254,6 +255,167 @@ def test_a_backup_to_nowhere_fails_clearly(store: Store, tmp_path: Path) -> None
         store.backup(tmp_path / "missing" / "copy.db")
 
 
+def test_polls_come_in_any_order_and_more_than_once(store: Store) -> None:
+    store.append([plant_poll(second, second) for second in (30, 10, 10, 20)])
+    store.append([plant_poll(5, 5), plant_poll(30, 30)])
+    assert store.latest()["main"].time == after(30)
+    found = store.history("main", "active_energy_import", START, FAR)
+    assert found is not None
+    assert found.values == [5, 10, 10, 20, 30, 30]
+    hour = store.history("main", "active_energy_import", START, FAR, Every.HOUR)
+    assert hour is not None
+    assert hour.values == [25]
+
+
+def test_of_two_polls_of_one_time_the_later_one_is_the_newest(store: Store) -> None:
+    store.append([plant_poll(1, 1), plant_poll(1, 2)])
+    assert store.latest()["main"].values[1] == 2
+    store.append([plant_poll(1, 3)])
+    assert store.latest()["main"].values[1] == 3
+    store.append([plant_poll(0.5, 4)])
+    assert store.latest()["main"].values[1] == 3
+
+
+def test_days_join(store: Store) -> None:
+    store.append([plant_poll(3600 * n, n, voltage=float(n)) for n in range(60)])
+    found = store.history("main", "voltage", START, FAR)
+    assert found is not None
+    assert found.values == list(range(60))
+    for name, expected in (("active_energy_import", [1, 24, 24, 10]), ("voltage", [0.5, 13.5])):
+        days = store.history("main", name, START - DAY, FAR, Every.DAY)
+        assert days is not None
+        assert days.values[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("every", [None, *Every])
+def test_all_lengths_of_windows_begin_at_their_multiples(store: Store, every: Every | None) -> None:
+    store.append([plant_poll(7 + 600 * n, n) for n in range(200)])
+    found = store.history("main", "power", after(7), after(7 + 600 * 199), every)
+    assert found is not None
+    if every is None:
+        assert found.times == [after(7 + 600 * n) for n in range(199)]
+    else:
+        assert all(time % (every * 1_000_000) == 0 for time in found.times_us.tolist())
+        assert len(found) == {60: 200, 900: 133, 3600: 34, 86_400: 3}[every]
+
+
+def test_every_bit_of_a_float_comes_back(store: Store) -> None:
+    layout = Layout((Series("x"),))
+    floats = (-0.0, 5e-324, 1.7976931348623157e308, float("inf"), -float("inf"), float("nan"), 0.1)
+    store.append(
+        [
+            StoredPoll("main", layout, START_US + n, [value], [Quality.GOOD])
+            for n, value in enumerate(floats)
+        ]
+    )
+    for _ in range(2):
+        found = store.history("main", "x", START, FAR)
+        assert found is not None
+        assert [struct.pack("<d", value) for value in found.values] == [
+            struct.pack("<d", value) for value in floats
+        ]
+        compact_all(store)
+
+
+def test_texts_and_large_whole_numbers_come_back(store: Store) -> None:
+    layout = Layout(
+        (Series("serial", form=Form.TEXT), Series("n", form=Form.INTEGER), Series("x", "V"))
+    )
+    texts = ("", "A\0B", "Zähler 7 \U0001f50c", '{"json": "no"}', "12", None, "\\u0000")
+    numbers = (2**63 - 1, -(2**63), 2**64 - 1, 2**53 + 1, 0, 3 * 10**40, None)
+    store.append(
+        [
+            StoredPoll("main", layout, START_US + n, [text, number, 1.5], GOOD[:3])
+            for n, (text, number) in enumerate(zip(texts, numbers, strict=True))
+        ]
+    )
+    assert list(store.latest()["main"].values) == [texts[-1], numbers[-1], 1.5]
+    for _ in range(2):
+        for name, expected in (("serial", texts), ("n", numbers)):
+            found = store.history("main", name, START, FAR)
+            assert found is not None
+            assert found.values == list(expected)
+        compact_all(store)
+
+
+def test_values_come_back_in_the_form_of_their_series(store: Store) -> None:
+    store.append([plant_poll(0, 7)])
+    values = store.latest()["main"].values
+    assert [type(value) for value in values] == [float, int, bool, float]
+    forms = {"voltage": "float64", "active_energy_import": "int64", "online": "bool"}
+    for name, form in forms.items():
+        found = store.history("main", name, START, FAR)
+        assert found is not None
+        assert found.numbers.dtype == form
+
+
+def test_a_poll_from_before_1970_is_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="1970"):
+        store.append([plant_poll(0), plant_poll(0)._replace(time_us=-1)])
+    assert store.latest() == {}
+
+
+def test_whole_days_that_are_too_old_go_and_the_newest_poll_stays(store: Store) -> None:
+    # From 22 o'clock on: two hours of the first day.
+    store.append([plant_poll(3600 * n, n, meter) for n in range(60) for meter in ("a", "b")])
+    store.append([plant_poll(0, 1, "dead")])
+    midnight = START + timedelta(hours=2)
+    while store.expire(midnight + DAY):
+        pass
+    assert not store.expire(midnight + DAY)
+    for meter in ("a", "b"):
+        found = store.history(meter, "active_energy_import", START - DAY, FAR)
+        assert found is not None
+        assert found.values == list(range(26, 60))
+    assert store.latest(["dead"])["dead"].values[1] == 1
+    assert store.check() == []
+    store.append([plant_poll(1, 1, "late")])
+    assert len(rows_kept(store, "late", "voltage")) == 1
+
+
+def test_what_one_has_written_another_reads_at_once(reopened: Callable[[], Store]) -> None:
+    first, second = reopened(), reopened()
+    for n in range(5):
+        first.append([plant_poll(2 * n, 2 * n)])
+        second.append([plant_poll(2 * n + 1, 2 * n + 1)])
+        for store in (first, second):
+            assert store.latest()["main"].values[1] == 2 * n + 1
+            assert len(rows_kept(store, "main", "voltage")) == 2 * n + 2
+
+
+def test_two_that_write_the_same_meters_do_not_harm_each_other(
+    reopened: Callable[[], Store],
+) -> None:
+    failures: list[BaseException] = []
+
+    def write(store: Store, own: str) -> None:
+        try:
+            for n in range(20):
+                polls = [
+                    plant_poll(7200 * n + m, n, f"{whose}-{n % 7}-{m}")
+                    for m in range(10)
+                    for whose in (own, "all")
+                ]
+                store.append(polls if own == "one" else polls[::-1])
+        except BaseException as error:
+            failures.append(error)
+
+    stores = {"one": reopened(), "two": reopened()}
+    threads = [threading.Thread(target=write, args=(store, own)) for own, store in stores.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    for store in stores.values():
+        assert len(store.meters()) == 210
+        assert (
+            sum(len(rows_kept(store, f"all-{n}-{m}", "power")) for n in range(7) for m in range(10))
+            == 400
+        )
+        assert store.check() == []
+
+
 def test_threads_write_read_and_compact_at_once(store: Store) -> None:
     failures: list[BaseException] = []
     done = threading.Event()
@@ -284,7 +446,7 @@ def test_threads_write_read_and_compact_at_once(store: Store) -> None:
                 seen = len(found)
 
     def compact() -> None:
-        while not done.is_set():
+        while not done.wait(0.001):
             store.compact(FAR)
 
     for thread in [guarded(work) for work in (write, read, compact)]:

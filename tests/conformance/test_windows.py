@@ -187,7 +187,7 @@ def _reference(polls: Sequence[StoredPoll], place: int, every: int) -> dict[int,
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     rows=_ROWS, every=st.sampled_from(Every), first=st.integers(0, 8000), split=st.integers(0, 8000)
 )

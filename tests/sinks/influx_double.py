@@ -133,7 +133,7 @@ class InfluxDouble:
     """What a server of one version keeps; call it with a request."""
 
     version: int
-    authorization: str | None
+    authorization: str
     points: dict[object, dict[str, FieldValue]] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
     types: dict[tuple[str, str], type] = field(default_factory=dict)
@@ -147,12 +147,11 @@ class InfluxDouble:
         }[self.version]
         if request.method != "POST" or request.path != path:
             return Reply(404, "404 page not found")
-        if self.authorization is not None:
-            if request.headers.get("authorization") != self.authorization:
-                return Reply(401, json.dumps({"code": "unauthorized", "message": "unauthorized"}))
+        if request.headers.get("authorization") != self.authorization:
+            return Reply(401, json.dumps({"code": "unauthorized", "message": "unauthorized"}))
         if request.query != query:
             return Reply(404, json.dumps({"code": "not found", "message": "bucket not found"}))
-        if len(request.body) > self.most_bytes:
+        if len(request.content) > self.most_bytes:
             return Reply(413, json.dumps({"code": "request too large", "message": "too large"}))
         return self._take(request.content)
 

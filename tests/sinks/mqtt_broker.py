@@ -55,7 +55,6 @@ class Mosquitto:
             "user root",  # or it could not read what a test run by root has written
             f"listener {self.port} 127.0.0.1",
             "persistence false",
-            "log_type all",
             *lines,
         ]
         (folder / "mosquitto.conf").write_text("\n".join(config) + "\n", "utf-8")
@@ -70,20 +69,9 @@ class Mosquitto:
         if program is not None:
             program.stop(number)
 
-    def freeze(self) -> None:
-        """Let it neither read nor write any more, with its connections open."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
     def wait_for(self, pattern: str) -> None:
         assert self._program is not None
         self._program.wait_for(pattern)
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._program is not None
-        self._program.signal(number)
 
 
 @contextmanager

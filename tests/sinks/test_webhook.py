@@ -69,7 +69,7 @@ def test_no_request_has_more_polls_than_the_entry_says() -> None:
             await sink.close()
         sent = [[poll["id"] for poll in request.json["polls"]] for request in double.requests]
         assert [len(ids) for ids in sent] == [3, 3, 2]
-        assert sum(sent, []) == polls_by_id(batch(8))
+        assert [each for ids in sent for each in ids] == polls_by_id(batch(8))
 
     run(main())
 
@@ -139,7 +139,7 @@ def test_one_refused_poll_does_not_take_the_others_with_it() -> None:
         async with serving(HttpDouble(judge)) as double:
             sink = sink_to(double.url)
             await sink.open({})
-            with pytest.raises(SinkRejectedError, match="1 of 9 polls refused.*no such meter"):
+            with pytest.raises(SinkRejectedError, match=r"1 of 9 polls refused.*no such meter"):
                 await sink.send(batch(9))
             await sink.close()
         assert taken == [each.id for each in batch(9) if each.id != poll_of(5).id]
@@ -190,6 +190,7 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
 def test_a_certificate_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
     files = Pki(tmp_path).sign("server")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    assert files.cert is not None
     tls.load_cert_chain(files.cert, files.key)
 
     async def main() -> None:

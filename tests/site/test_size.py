@@ -19,7 +19,8 @@ def test_ten_thousand_meters_are_read_quickly(tmp_path: Path) -> None:
         tmp_path,
         "".join(
             f'[[meter]]\nname = "meter-{number}"\nprofile = "pm8000"\n'
-            f'url = "tcp://10.0.{number // 250}.{number % 250}"\nlabels = {{ house = "{number % 40}" }}\n'
+            f'url = "tcp://10.0.{number // 250}.{number % 250}"\n'
+            f'labels = {{ house = "{number % 40}" }}\n'
             for number in range(COUNT)
         ),
     )

@@ -42,7 +42,7 @@ def run(main: Coroutine[Any, Any, Result], loop: str = "asyncio", *, limit_s: fl
         result = runner.run(_watched(main, limit_s))
     # Young objects only: a whole collection takes as long as the test.
     gc.collect(1)
-    assert not complaints
+    assert not complaints, complaints
     return result
 
 

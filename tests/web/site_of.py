@@ -1,4 +1,4 @@
-"""A snapshot as a running service has it, made by hand: meters with reports, links, sinks, a store."""
+"""A snapshot as a running service has it, made by hand."""
 
 from __future__ import annotations
 

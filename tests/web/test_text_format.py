@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as read_text
+from tests.web.scraping import Read, read_openmetrics, read_text
 
 from energymeter.web.text_format import (
     Dialect,
@@ -23,18 +20,22 @@ from energymeter.web.text_format import (
     label_names,
 )
 
-Read = Callable[[str], Iterable[Any]]
 READERS: list[tuple[Dialect, Read]] = [
     (Dialect.TEXT, read_text),
     (Dialect.OPENMETRICS, read_openmetrics),
 ]
-SURROGATES = st.characters(exclude_categories=["Cs"])
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+OF_PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+    "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;q=0.3,"
+    "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
 
 each_reader = pytest.mark.parametrize(("dialect", "read"), READERS, ids=["text", "openmetrics"])
 
 
 @each_reader
-@given(values=st.lists(st.text(SURROGATES, max_size=20), max_size=4))
+@given(values=st.lists(st.text(CHARACTERS, max_size=20), max_size=4))
 def test_any_label_comes_back_as_it_was(dialect: Dialect, read: Read, values: list[str]) -> None:
     labels = {f"l{number}": value for number, value in enumerate(values)}
     family = Family("energymeter_x", Kind.GAUGE, "a number")
@@ -50,7 +51,7 @@ def test_any_label_comes_back_as_it_was(dialect: Dialect, read: Read, values: li
 def test_any_number_comes_back_as_it_was(dialect: Dialect, read: Read, number: float) -> None:
     lines = finite(f"energymeter_x {number!r}\n")
     (found,) = read(head(Family("energymeter_x", Kind.GAUGE, "x"), dialect) + lines + dialect.end)
-    read_back = found.samples[0].value
+    read_back = float(found.samples[0].value)
     assert read_back == float(number) or (math.isnan(read_back) and math.isnan(number))
 
 
@@ -94,12 +95,7 @@ def test_a_label_that_prometheus_takes_stays_as_it_is() -> None:
         ("text/plain;version=0.0.4;q=0.9, application/openmetrics-text;q=0.1", Dialect.TEXT),
         ("application/openmetrics-text;q=0, */*", Dialect.TEXT),
         ("application/openmetrics-text;q=soon", Dialect.TEXT),
-        (
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-            "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;q=0.3,"
-            "text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
-            Dialect.OPENMETRICS,
-        ),
+        (OF_PROMETHEUS_3, Dialect.OPENMETRICS),
     ],
 )
 def test_the_text_is_the_one_that_is_wanted_more(accept: str, dialect: Dialect) -> None:

@@ -34,6 +34,8 @@ _COMMANDS: Final[dict[str, str]] = {
     "diff": "Compare two dumps or two recordings.",
     "replay": "Be the meter that was recorded.",
     "status": "Show how a running service is doing.",
+    "history": "Print what the store has of one value.",
+    "export": "Write the history to Parquet or CSV.",
     "frame": "Explain a Modbus frame in words.",
 }
 """Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""

@@ -1,33 +1,45 @@
-"""`energymeter demo`: a simulated meter of each kind, polled over real sockets, shown live."""
+"""`energymeter demo`: a simulated site of twelve meters, and the service that reads it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
-from functools import partial
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from energymeter.cli.demo_site import METERS, demo_site_text, start_meters
 from energymeter.cli.options import PositiveFloat
-from energymeter.client import Link
 from energymeter.eventloop import run
-from energymeter.profiles import ProfileLibrary
-from energymeter.reader import MeterReader
-from energymeter.service import Poll, Poller
-from energymeter.service.console import failure_lines, value_lines
-from energymeter.simulator import SimulatedFleet
-from energymeter.transports import TcpEndpoint
+from energymeter.reader import Quality
+from energymeter.values.text import format_value
+
+if TYPE_CHECKING:
+    from energymeter.daemon.daemon import Daemon
+    from energymeter.daemon.installation import Installation
+    from energymeter.service.snapshot import MeterState, Snapshot
 
 __all__ = ["command"]
 
-_PANEL_WIDTH = 54
-"""Columns the widest panel takes."""
+_SHOWN: Final = (
+    ("active_power_total", "active_power", "active_power_phase_a", "heat_power", "flow_rate"),
+    (
+        "active_energy_import_total",
+        "active_energy_import",
+        "active_energy_total",
+        "heat_energy",
+        "volume_total",
+    ),
+)
+"""What it does now, and what it counted: the first that a meter has."""
 
-_METERS = ("electric", "water", "gas", "pm8000")
-
-Show = Callable[[str, Poll], None]
+_LINE_S: Final = 2.0
+"""Seconds between two lines for each meter where there is no terminal."""
 
 
 @click.command("demo")
@@ -42,77 +54,115 @@ Show = Callable[[str, Poll], None]
     show_default=True,
     help="Simulated seconds a second, so that the counters visibly move.",
 )
-def command(seconds: float | None, seed: int, speed: float) -> int:
-    """Simulate a meter of each kind, poll them every second and show it live, until Ctrl-C."""
-    try:
-        return run(_demo(seconds, seed, speed))
-    except KeyboardInterrupt:
-        return 0
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where site file and store go, and stay; default: a folder that is removed at the end.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    metavar="ADDRESS:PORT",
+    help="Where the HTTP side listens; default: on this machine, a free port.",
+)
+def command(
+    seconds: float | None, seed: int, speed: float, folder: Path | None, listen: str
+) -> int:
+    """Simulate a site of twelve meters and run the service on it, until Ctrl-C.
 
-
-async def _demo(seconds: float | None, seed: int, speed: float) -> int:
-    async with AsyncExitStack() as stack:
-        readers: dict[str, MeterReader] = {}
-        for name in _METERS:
-            profile = ProfileLibrary().load(name)
-            fleet = SimulatedFleet(profile, seed=seed, speed=speed, port=0)
-            await stack.enter_async_context(fleet)
-            endpoint = TcpEndpoint("127.0.0.1", fleet.ports[0])
-            link = await stack.enter_async_context(Link(endpoint))
-            reader = MeterReader(link.unit(profile.defaults.unit), profile)
-            readers[f"{name} on {endpoint}"] = reader
-        if sys.stdout.isatty():
-            show = _live(stack, list(readers))
-        else:
-            show = _plain
-            for title in readers:
-                click.echo(f"simulating {title}")
-        pollers = [Poller(reader, 1.0, partial(show, title)) for title, reader in readers.items()]
+    Electricity, water, gas and heat, of different makes; one of them misbehaves. Everything is
+    real but the meters: Modbus TCP, a store, and the HTTP side whose address is printed.
+    """
+    with _folder(folder) as place:
         try:
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-                for poller in pollers:
-                    group.create_task(poller.run())
-        except TimeoutError:
-            pass
+            return run(_demo(place, seconds, seed, speed, listen))
+        except KeyboardInterrupt:
+            return 0
+
+
+@contextmanager
+def _folder(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="energymeter-demo-") as made:
+        yield Path(made)
+
+
+async def _demo(folder: Path, seconds: float | None, seed: int, speed: float, listen: str) -> int:
+    from energymeter.daemon.daemon import Daemon, follow_signals  # noqa: PLC0415 - heavy
+
+    async with AsyncExitStack() as stack:
+        ports = await start_meters(stack, seed=seed, speed=speed)
+        path = folder / "site.toml"
+        path.write_text(demo_site_text(ports, listen), "utf-8")
+        ready = asyncio.Event()
+        daemon = Daemon(path, on_ready=lambda _installation: ready.set())
+        follow_signals(daemon)
+        running = asyncio.create_task(daemon.run())
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if daemon.installation is not None and ready.is_set():
+            await _show(daemon, daemon.installation, running, path, seconds)
+        await running
     return 0
 
 
-def _plain(title: str, poll: Poll) -> None:
-    """One line a poll, for a terminal that is none."""
-    report = poll.report
-    when = report.time.astimezone().strftime("%H:%M:%S")
-    shown = [" ".join(line.split()) for line in value_lines(report)[:4]]
-    click.echo(f"{when} {title}: {', '.join(shown)}, {len(report)} values")
-    for line in failure_lines(report):
-        click.echo(f"{when} {title}: not read: {line}", err=True)
+async def _show(
+    daemon: Daemon,
+    installation: Installation,
+    running: asyncio.Task[None],
+    path: Path,
+    seconds: float | None,
+) -> None:
+    click.echo(f"simulating {len(METERS)} meters, site file {path}")
+    if installation.address:
+        click.echo(f"health   {installation.address}/health")
+        click.echo(f"metrics  {installation.address}/metrics")
+        click.echo(f"status   energymeter status {installation.address}")
+    click.echo("Ctrl-C ends")
+    with _screen() as show:
+        try:
+            async with asyncio.timeout(seconds):
+                while not running.done():
+                    await asyncio.wait([running], timeout=_LINE_S)
+                    show(list(_lines(installation.snapshot, datetime.now(UTC))))
+        except TimeoutError:
+            daemon.stop()
 
 
-def _live(stack: AsyncExitStack, titles: Sequence[str]) -> Show:
-    from rich.columns import Columns  # noqa: PLC0415 - only a terminal pays for it
-    from rich.console import Group  # noqa: PLC0415
-    from rich.live import Live  # noqa: PLC0415
-    from rich.panel import Panel  # noqa: PLC0415
+@contextmanager
+def _screen() -> Iterator[Callable[[Sequence[str]], None]]:
+    """Shows lines: renewed in place on a terminal, one after the other elsewhere."""
+    if not sys.stdout.isatty():
+        yield lambda lines: click.echo("\n".join(lines))
+        return
+    from rich.live import Live  # noqa: PLC0415 - only a terminal pays for it
     from rich.text import Text  # noqa: PLC0415
 
-    live = stack.enter_context(Live(auto_refresh=False))
-    panels = {title: Panel("", title=title) for title in titles}
-    hint = Text("Real Modbus TCP on these ports: try mbpoll or `energymeter read`. Ctrl-C ends.")
-
-    def show(title: str, poll: Poll) -> None:
-        report = poll.report
-        lines = [*value_lines(report), *failure_lines(report)]
-        room = _lines_each(*live.console.size, len(panels))
-        if len(lines) > room:
-            lines = [*lines[: room - 1], f"  and {len(lines) - room + 1} more"]
-        time = f"{report.time.astimezone():%H:%M:%S}"
-        text = Text("\n".join(lines))
-        panels[title] = Panel(text, title=title, subtitle=time, title_align="left")
-        live.update(Group(hint, Columns(list(panels.values()))), refresh=True)
-
-    return show
+    with Live(auto_refresh=False) as live:
+        yield lambda lines: live.update(Text("\n".join(lines)), refresh=True)
 
 
-def _lines_each(width: int, height: int, panels: int) -> int:
-    """Lines of each panel, so that all of them fit on the screen."""
-    rows = -(-panels // max(1, width // _PANEL_WIDTH))
-    return max(2, (height - 2) // rows - 2)
+def _lines(snapshot: Snapshot, now: datetime) -> Iterator[str]:
+    """A line for each meter."""
+    when = now.astimezone().strftime("%H:%M:%S")
+    for state in snapshot.meters.values():
+        yield f"{when} {state.info.name:<12} {_what(state, now)}"
+
+
+def _what(state: MeterState, now: datetime) -> str:
+    if state.fault:
+        return f"no answer: {state.fault}"
+    values = {reading.name: reading for reading in state.readings(now)}
+    types = {series.name: series for series in state.info.series}
+    parts = []
+    for names in _SHOWN:
+        found = next((values[name] for name in names if name in values), None)
+        if found is not None and found.value is not None and found.quality is Quality.GOOD:
+            series = types[found.name]
+            number = format_value(found.value, series.type, series.divisor)
+            parts.append(f"{number} {found.unit}".rstrip())
+    return f"{', '.join(parts) or 'answers'}; {len(values)} values"

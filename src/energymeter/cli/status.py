@@ -185,9 +185,7 @@ def _service(url: str | None, site: Path | None, timeout_s: float) -> _Service:
 
 def _service_of_site(path: Path, timeout_s: float) -> _Service:
     """Only what is said of the HTTP side is read: the rest may be large, or being edited."""
-    from pydantic import ValidationError  # noqa: PLC0415 - one option needs it
-
-    from energymeter.site.load import load_site  # noqa: PLC0415
+    from energymeter.site.load import load_site  # noqa: PLC0415 - one option needs it
     from energymeter.site.model import WebEntry  # noqa: PLC0415
     from energymeter.site.units import FOLDER  # noqa: PLC0415
 
@@ -196,7 +194,7 @@ def _service_of_site(path: Path, timeout_s: float) -> _Service:
         web = None
         if data is not False:
             web = WebEntry.model_validate(data, context={FOLDER: path.parent.absolute()})
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError, ValidationError):
+    except (OSError, ValueError):  # no such file, no TOML, or not what may stand there
         web = load_site(path).web  # says in full what is wrong
     if web is None:
         msg = f"{path}: web = false, so the service cannot be asked"

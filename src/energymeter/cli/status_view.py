@@ -62,10 +62,11 @@ def _links(answer: _Answer) -> Iterable[RenderableType]:
     links = answer.get("links", ())
     if not links:
         return
+    is_named = any(row["name"] != row["url"] for row in links)
     rows = [
         (
             row["name"],
-            row["url"],
+            *([row["url"]] if is_named else []),
             "open" if row["is_open"] else "closed",
             row["meters"],
             f"{row['utilisation']:.0%}",
@@ -76,10 +77,10 @@ def _links(answer: _Answer) -> Iterable[RenderableType]:
         )
         for row in links
     ]
-    names = ("link", "where", "", "meters", "busy", "wanted", "requests", "time-outs", "errors")
-    yield _table(
-        "links", names, rows, answer.get("links_total", 0) - len(rows), numbers=range(3, 9)
-    )
+    where = ["where"] if is_named else []
+    names = ("link", *where, "", "meters", "busy", "wanted", "asked", "late", "wrong")
+    more = answer.get("links_total", 0) - len(rows)
+    yield _table("links", names, rows, more, numbers=range(len(names) - 6, len(names)))
 
 
 def _keeping(answer: _Answer) -> Iterable[RenderableType]:
@@ -146,7 +147,7 @@ def _empty_table(title: str, names: Sequence[str], numbers: range = range(0)) ->
     table = Table(title=f"\n{title}", title_justify="left", box=box.SIMPLE_HEAD)
     for place, name in enumerate(names):
         if place in numbers:
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         else:
             table.add_column(name, overflow="fold")
     return table

@@ -165,7 +165,7 @@ class Forwarder:
                     return
                 await self._pause(self._backoff.pause_s(self._failures, self._chance()))
                 continue
-            if goes_on:
+            if goes_on or self._came.is_set():  # perhaps after the journal was looked into
                 continue
             if self._is_closing:
                 return

@@ -37,6 +37,9 @@ _PIECE_BYTES: Final = 262_144
 _MOST_PASSED_OVER: Final = 20_000
 """Polls nobody wants that one call of `read` looks at, so that it returns soon."""
 
+_ANY_NUMBER: Final = 2**64
+"""Higher than any poll's."""
+
 Wants = Callable[[str, int], bool]
 """Given a meter's key and a time in microseconds: whether this poll is wanted."""
 
@@ -145,12 +148,14 @@ class JournalReader:
         """Move behind what was read; in memory, see `save`. Committing again does nothing."""
         with self._holdings.lock:
             mark = self._mark
-            mark.owed = 0
-            if batch.end <= mark.position:
+            if batch.end != mark.claimed and batch.end <= mark.position:
                 return
-            mark.position, mark.cursor = batch.end, batch.cursor
+            mark.owed = mark.claimed = 0
             mark.dropped += batch.dropped
             mark.damaged += batch.damaged
+            # Else the writer has cut off even more than this.
+            if batch.end > mark.position:
+                mark.position, mark.cursor = batch.end, batch.cursor
 
     def save(self) -> None:
         """Write the position down, and let go of files nobody needs; never raises `OSError`."""
@@ -179,8 +184,8 @@ class JournalReader:
             # Claimed before and not committed, and not to be had again.
             mark.dropped += mark.owed
             mark.owed = 0
-            # What the writer cuts off from now on may be in our hands before it does.
-            mark.claimed = holdings.end
+            # What the writer cuts off from now on may be in our hands before: `_release` knows.
+            mark.claimed = _ANY_NUMBER
             return _Scan(holdings, mark.cursor, mark.position, most, wants)
 
     def _release(self, reached: int) -> None:

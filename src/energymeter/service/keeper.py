@@ -7,10 +7,10 @@ that the store has can always be passed on, whenever the process ends. Neither e
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from itertools import islice
 from typing import Final, Protocol
 
@@ -18,15 +18,22 @@ from energymeter.client.backoff import Backoff
 from energymeter.clock import Clock
 from energymeter.service.events import EventStream, Level, Topic
 from energymeter.service.snapshot import StoreState
+from energymeter.service.unbroken import unbroken
 from energymeter.store import Store, StoredPoll, StoreError
 
 __all__ = ["Journalist", "Keeper"]
+
+_log = logging.getLogger(__name__)
 
 _FLUSH_S: Final = 0.5
 """Seconds that polls are collected for."""
 
 _MOST_WAITING: Final = 200_000
-"""Polls in memory; beyond, the oldest are lost."""
+"""Polls in memory that the store has not, and as many that the journal has not either; beyond, the
+oldest are lost."""
+
+_LOST_AT_ONCE: Final = 1000
+"""Polls that are dropped together where nothing is written at all."""
 
 _MOST_AT_ONCE: Final = 20_000
 """Polls of one transaction."""
@@ -49,7 +56,7 @@ class Keeper:
     Args:
         store: Gets them; None: they only go to the journal.
         journal: Gets them before; None: nobody is to be served from it.
-        state: What everybody sees of it.
+        state: What everybody sees of it; without a store it is somebody else's.
         events: Told when the store cannot, and when it can again.
         on_journal: Called in the loop after the journal got some.
         clock: Times it.
@@ -80,15 +87,20 @@ class Keeper:
         self._thread = ThreadPoolExecutor(1, "keeper")
         self._came = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._is_closing = False
+        self._is_closing = self._is_closed = False
         self._failures = 0
+        self._retry_at = 0.0
         self._told_lost_at: float | None = None
 
     def put(self, poll: StoredPoll) -> None:
         """Keep a poll, soon."""
-        if not self._fresh:
+        fresh = self._fresh
+        if not fresh:
             self._came.set()
-        self._fresh.append(poll)
+        elif len(fresh) >= _MOST_WAITING:  # what is to write them does not come back
+            del fresh[:_LOST_AT_ONCE]
+            self._tell_lost(_LOST_AT_ONCE)
+        fresh.append(poll)
 
     async def run(self) -> None:
         """Write what comes, until `close`."""
@@ -96,73 +108,78 @@ class Keeper:
             if not self._waiting:
                 await self._came.wait()
             # Polls that come close together share a transaction.
-            await self._pause(self._pause_s() if self._failures else _FLUSH_S)
+            if not self._is_closing:
+                await self._clock.sleep_until(self._clock.monotonic() + _FLUSH_S)
             await self.flush()
 
     async def flush(self) -> None:
-        """Write all that is there; what the store does not take stays."""
+        """Write what is there, to a store that failed only when it is time to try it again.
+
+        Cancelled, it ends after what it has begun, so that nothing is written twice.
+        """
         async with self._writing:
-            await self._flush()
+            if not self._is_closed:
+                await unbroken(self._flush())
 
     async def close(self) -> None:
         """Write what is there and end; call it when nothing comes any more."""
         self._is_closing = True
         self._came.set()
-        await self.flush()
+        async with self._writing:
+            if not self._is_closed:
+                await unbroken(self._end())
+
+    async def _end(self) -> None:
+        self._retry_at = 0.0
+        try:
+            await self._flush()
+        except Exception as error:
+            # Whoever ends the service has more to end than this.
+            _log.exception("what is left could not be kept")
+            self._state.fault = f"a fault of the program ({error})"
+        self._is_closed = True
         self._thread.shutdown(wait=False)
-        if self._waiting:
-            self._events.tell(
-                Level.ERROR,
-                Topic.STORE,
-                "",
-                f"{len(self._waiting)} polls could not be kept: {self._state.fault}",
-            )
+        left = len(self._waiting) + len(self._fresh)
+        if left:
+            text = f"{left} polls could not be kept: {self._state.fault}"
+            self._events.tell(Level.ERROR, Topic.STORE, "", text)
 
     async def _flush(self) -> None:
         self._came.clear()
         fresh, self._fresh = self._fresh, []
-        if fresh:
-            if self._journal is not None:
-                try:
-                    await self._in_thread(self._journal.append, fresh)
-                except BaseException:
-                    self._fresh[:0] = fresh
-                    raise
-                self._on_journal()
-            if self._store is not None:
-                self._waiting.extend(fresh)
-                self._limit()
-        while self._waiting and self._store is not None:
+        if fresh and self._journal is not None:
+            try:
+                await self._in_thread(self._journal.append, fresh)
+            except BaseException:
+                self._fresh[:0] = fresh
+                raise
+            self._on_journal()
+        if self._store is None:
+            return
+        self._waiting.extend(fresh)
+        self._limit()
+        if self._clock.monotonic() >= self._retry_at:
+            await self._bring(self._store)
+        self._state.waiting = len(self._waiting)
+
+    async def _bring(self, store: Store) -> None:
+        """Empty what waits into the store, as long as it takes it."""
+        while self._waiting:
             batch = list(islice(self._waiting, _MOST_AT_ONCE))
             try:
-                await self._in_thread(self._store.append, batch)
+                await self._in_thread(store.append, batch)
             except StoreError as error:
                 self._failed(error)
-                break
+                return
             for _ in batch:
                 self._waiting.popleft()
             self._state.stored += len(batch)
             self._succeeded()
-        self._state.waiting = len(self._waiting)
 
     async def _in_thread(
         self, call: Callable[[Sequence[StoredPoll]], None], polls: Sequence[StoredPoll]
     ) -> None:
-        loop = asyncio.get_running_loop()
-        # What the thread has begun it ends; whoever is cancelled here waits for that.
-        work = loop.run_in_executor(self._thread, call, polls)
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait([work])
-            raise
-
-    async def _pause(self, seconds: float) -> None:
-        if not self._is_closing:
-            await self._clock.sleep_until(self._clock.monotonic() + seconds)
-
-    def _pause_s(self) -> float:
-        return _BACKOFF.pause_s(self._failures, 0.5)
+        await asyncio.get_running_loop().run_in_executor(self._thread, call, polls)
 
     def _limit(self) -> None:
         lost = len(self._waiting) - _MOST_WAITING
@@ -170,6 +187,9 @@ class Keeper:
             return
         for _ in range(lost):
             self._waiting.popleft()
+        self._tell_lost(lost)
+
+    def _tell_lost(self, lost: int) -> None:
         self._state.dropped += lost
         now = self._clock.monotonic()
         if self._told_lost_at is None or now - self._told_lost_at >= _TELL_AGAIN_S:
@@ -179,16 +199,16 @@ class Keeper:
                 Topic.STORE,
                 "",
                 f"{self._state.dropped} polls are lost so far: the store takes none "
-                f"({self._state.fault})",
+                f"({self._state.fault or 'it does not come back'})",
             )
 
     def _failed(self, error: StoreError) -> None:
         self._failures += 1
+        self._retry_at = self._clock.monotonic() + _BACKOFF.pause_s(self._failures, 0.5)
         if not self._state.fault:
             self._state.fault_since = self._clock.now()
-            self._events.tell(
-                Level.ERROR, Topic.STORE, "", f"{error}; polls wait in memory and go on"
-            )
+            text = f"{error}; polls wait in memory and go on"
+            self._events.tell(Level.ERROR, Topic.STORE, "", text)
         self._state.fault = str(error)
 
     def _succeeded(self) -> None:
@@ -196,12 +216,8 @@ class Keeper:
         self._failures = 0
         if not self._state.fault or since is None:
             return
-        gap = self._clock.now() - since
+        gap_s = (self._clock.now() - since).total_seconds()
         self._state.fault, self._state.fault_since = "", None
         self._told_lost_at = None
-        self._events.tell(
-            Level.INFO,
-            Topic.STORE,
-            "",
-            f"the store takes readings again after {gap / timedelta(seconds=1):.0f} s",
-        )
+        text = f"the store takes readings again after {gap_s:.0f} s"
+        self._events.tell(Level.INFO, Topic.STORE, "", text)

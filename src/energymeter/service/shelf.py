@@ -8,12 +8,14 @@ is learned again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from energymeter.clock import Clock
 from energymeter.reader import FileMemory, Knowledge, Memory
+from energymeter.service.unbroken import unbroken
 
 __all__ = ["Shelf"]
 
@@ -23,6 +25,8 @@ _ROUNDS: Final = 60
 
 _LEAST: Final = 4
 """Files written in a period, if there are so many."""
+
+_Entry = tuple[FileMemory, Knowledge]
 
 
 class Shelf:
@@ -36,11 +40,14 @@ class Shelf:
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
-        self._dirty: dict[Path, tuple[FileMemory, Knowledge]] = {}
+        self._dirty: dict[Path, _Entry] = {}
+        self._being_written: dict[Path, _Entry] = {}
+        self._writing = asyncio.Lock()
 
     def memory(self, endpoint: str, unit: int, profile: str) -> Memory:
         """The memory of one meter; see `FileMemory`."""
-        return _Slot(FileMemory(endpoint, unit, profile, folder=self._folder), self._dirty)
+        file = FileMemory(endpoint, unit, profile, folder=self._folder)
+        return _Slot(file, self._dirty, self._being_written)
 
     async def run(self) -> None:
         """Write a few a second, until cancelled; then `flush` writes the rest."""
@@ -53,33 +60,48 @@ class Shelf:
         await self._write(len(self._dirty))
 
     async def _write(self, most: int) -> None:
-        paths = list(self._dirty)[:most]
-        if not paths:
-            return
-        # Copied in the loop, where readers change it; the thread gets what stays as it is.
-        work = [
-            (file, replace(known, facts=[replace(fact) for fact in known.facts]))
-            for file, known in (self._dirty.pop(path) for path in paths)
-        ]
-        await asyncio.to_thread(_save_all, work)
+        # One at a time, each to its end: two that write the same file would spoil it.
+        async with self._writing:
+            for path in list(self._dirty)[:most]:
+                file, knowledge = self._dirty.pop(path)
+                # Copied in the loop, where readers change it; the thread's stays as it is.
+                self._being_written[path] = file, _copy(knowledge)
+            if not self._being_written:
+                return
+            try:
+                work = list(self._being_written.values())
+                await unbroken(asyncio.to_thread(_save_all, work))
+            finally:
+                self._being_written.clear()
 
 
 class _Slot:
     """A `Memory` that only notes that there is something to write."""
 
-    __slots__ = ("_dirty", "_file")
+    __slots__ = ("_being_written", "_dirty", "_file")
 
-    def __init__(self, file: FileMemory, dirty: dict[Path, tuple[FileMemory, Knowledge]]) -> None:
+    def __init__(
+        self, file: FileMemory, dirty: dict[Path, _Entry], being_written: dict[Path, _Entry]
+    ) -> None:
         self._file = file
         self._dirty = dirty
+        self._being_written = being_written
 
     def load(self) -> Knowledge | None:
-        return self._file.load()
+        path = self._file.path
+        # What another reader of the same meter saved just now is not in the file yet.
+        newest = self._dirty.get(path) or self._being_written.get(path)
+        return self._file.load() if newest is None else _copy(newest[1])
 
     def save(self, knowledge: Knowledge) -> None:
         self._dirty[self._file.path] = (self._file, knowledge)
 
 
-def _save_all(work: list[tuple[FileMemory, Knowledge]]) -> None:
+def _copy(knowledge: Knowledge) -> Knowledge:
+    facts = [replace(fact) for fact in knowledge.facts]
+    return replace(knowledge, facts=facts, counts=dict(knowledge.counts))
+
+
+def _save_all(work: Sequence[_Entry]) -> None:
     for file, knowledge in work:
         file.save(knowledge)

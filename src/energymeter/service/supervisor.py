@@ -11,7 +11,7 @@ from energymeter.client.backoff import Backoff
 from energymeter.clock import Clock
 from energymeter.service.events import EventStream, Level, Topic
 
-__all__ = ["Supervisor"]
+__all__ = ["Supervisor", "sentence_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,9 +71,16 @@ class Supervisor:
                     Level.ERROR,
                     topic,
                     name,
-                    f"a fault of the program ended its work ({type(error).__name__}: {error}); "
+                    f"a fault of the program ended its work ({sentence_of(error)}); "
                     f"it starts again in {pause_s:.0f} s; please report it",
                 )
                 await self._clock.sleep_until(self._clock.monotonic() + pause_s)
             else:
                 return
+
+
+def sentence_of(error: Exception) -> str:
+    """A fault of the program in a few words; of several the first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

@@ -19,7 +19,16 @@ __all__ = ["Moments", "Seats", "WallClock"]
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
 _STEP_S: Final = 2.0
-"""A time of day that moved by more was set; by less it is followed."""
+"""A time of day that moved by more at once was set."""
+
+_FOLLOWED: Final = 0.25
+"""Part of its interval that a course's moments may move with the time of day from one to the next;
+by more, it looks for new ones."""
+
+_LATE_S: Final = 0.001
+"""A moment is past after that long: loops count in milliseconds."""
+
+_MEASUREMENTS: Final = 3
 
 _FIRST_S: Final = 5.0
 """A course with a longer interval is first asked within this time, not at its first moment."""
@@ -64,25 +73,26 @@ class WallClock:
         self.offset_s = self._measure()
         """Seconds to add to the monotonic clock to get seconds since 1970."""
 
-        self.steps = 0
-        """How often the time of day was set since."""
-
     def look(self) -> float:
         """Compare the two again; call it now and then.
 
         Returns:
             By how many seconds the time of day was set; 0.0: it was not.
         """
-        offset_s = self._measure()
-        moved_s = offset_s - self.offset_s
-        self.offset_s = offset_s
-        if abs(moved_s) <= _STEP_S:
-            return 0.0
-        self.steps += 1
-        return moved_s
+        before_s, self.offset_s = self.offset_s, self._measure()
+        moved_s = self.offset_s - before_s
+        return moved_s if abs(moved_s) > _STEP_S else 0.0
 
     def _measure(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()
+        # Between two looks at clocks this process may have to wait: the quickest look counts.
+        clock, quickest_s, offset_s = self._clock, math.inf, 0.0
+        for _ in range(_MEASUREMENTS):
+            before = clock.monotonic()
+            now_s = clock.now().timestamp()
+            took_s = clock.monotonic() - before
+            if took_s < quickest_s:
+                quickest_s, offset_s = took_s, now_s - before - took_s / 2
+        return offset_s
 
 
 class Moments:
@@ -95,21 +105,23 @@ class Moments:
         now: The monotonic time.
     """
 
-    __slots__ = ("_moment_s", "_phase_s", "_steps", "_wall", "due", "interval_s")
+    __slots__ = ("_number", "_offset_s", "_phase_s", "_wall", "due", "interval_s")
 
     def __init__(self, interval_s: float, phase: float, wall: WallClock, now: float) -> None:
         self.interval_s = interval_s
         self._phase_s = phase * interval_s
         self._wall = wall
-        self._steps = wall.steps
-        self.due = 0.0
-        """The next moment, on the monotonic clock."""
+        self._offset_s = wall.offset_s
+        # Counted, not added up: a tenth of a second is no whole number of bits.
+        self._number = self._first_after(now)
+        self.due = self._moment()
+        """The next moment, on the monotonic clock; never moves back."""
 
-        self._moment_s = 0.0
-        self._go_to(self._first_after(now))
-        if interval_s > _FIRST_S:
-            self.due = min(self.due, now + phase * _FIRST_S)
-            self._moment_s -= self.interval_s
+        soon = now + phase * _FIRST_S
+        if interval_s > _FIRST_S and soon < self.due:
+            # In addition to the first moment, or in its place where that is near.
+            self._number -= self.due - soon >= interval_s / 2
+            self.due = soon
 
     def advance(self, now: float) -> int:
         """Go to the first moment after the current one that is not past.
@@ -118,24 +130,25 @@ class Moments:
             How many moments were passed over because they are past already; none when the time of
             day was set, for then nobody can say.
         """
-        wall = self._wall
-        if self._steps != wall.steps:
-            self._steps = wall.steps
-            self._go_to(self._first_after(now))
+        interval_s, offset_s = self.interval_s, self._wall.offset_s
+        moved_s = offset_s - self._offset_s
+        self._offset_s = offset_s
+        if abs(moved_s) > _FOLLOWED * interval_s:
+            self._number = self._first_after(now + interval_s / 2)
+            self.due = self._moment()
             return 0
-        self._moment_s += self.interval_s
-        self.due = self._moment_s - wall.offset_s
-        behind_s = now - self.due
+        self._number += 1
+        self.due = self._moment()
+        behind_s = now - _LATE_S - self.due
         if behind_s <= 0:
             return 0
-        skipped = math.ceil(behind_s / self.interval_s)
-        self._go_to(self._moment_s + skipped * self.interval_s)
+        skipped = math.ceil(behind_s / interval_s)
+        self._number += skipped
+        self.due = self._moment()
         return skipped
 
-    def _first_after(self, now: float) -> float:
-        number = math.floor((now + self._wall.offset_s - self._phase_s) / self.interval_s) + 1
-        return number * self.interval_s + self._phase_s
+    def _first_after(self, now: float) -> int:
+        return math.floor((now + self._offset_s - self._phase_s) / self.interval_s) + 1
 
-    def _go_to(self, moment_s: float) -> None:
-        self._moment_s = moment_s
-        self.due = moment_s - self._wall.offset_s
+    def _moment(self) -> float:
+        return self._number * self.interval_s + self._phase_s - self._offset_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from energymeter.clock import Clock
@@ -37,24 +37,33 @@ class LinkWorker:
         courses: What to poll.
         lanes: Polls that may be under way at a time, 1 or more.
         take: Gets every poll.
+        failed: Told of a poll that a fault of the program ended; the course's next one comes.
         clock: Times it all.
     """
 
     def __init__(
-        self, courses: Iterable[Course], *, lanes: int, take: PollTaker, clock: Clock
+        self,
+        courses: Iterable[Course],
+        *,
+        lanes: int,
+        take: PollTaker,
+        failed: Callable[[Course, Exception], None],
+        clock: Clock,
     ) -> None:
+        # Also after a fault: moments that passed meanwhile are due now, the others when they were.
         self._queue = [
             (course.moments.due, number, course) for number, course in enumerate(courses)
         ]
         heapq.heapify(self._queue)
         self._lanes = min(lanes, len(self._queue))
         self._take = take
+        self._failed = failed
         self._clock = clock
         self._sleeping: set[asyncio.Future[None]] = set()
         self._is_stopping = False
 
     async def run(self) -> None:
-        """Poll until `stop`; a fault of the program ends it with that."""
+        """Poll until `stop`; a fault of the program in what takes the polls ends it with that."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self._lanes):
                 group.create_task(self._lane())
@@ -75,7 +84,13 @@ class LinkWorker:
             if self._is_stopping:
                 return
             started = monotonic()
-            report = await course.reader.read()
+            try:
+                report = await course.reader.read()
+            except Exception as error:  # it costs this meter a poll, not the link all the others
+                course.moments.advance(monotonic())
+                heapq.heappush(queue, (course.moments.due, number, course))
+                self._failed(course, error)
+                continue
             ended = monotonic()
             duration_s = ended - started
             if course.duration_s:

@@ -80,7 +80,7 @@ def file_stem(meter: str, *, is_alone: bool = True) -> str:
     """
     safe = _UNSAFE.sub("_", unicodedata.normalize("NFC", meter)).strip(" .")
     safe = safe.encode()[:_MOST_BYTES].decode(errors="ignore").rstrip(" .")
-    if safe == meter and is_alone and not _WINDOWS_DEVICE.fullmatch(safe):
+    if safe and safe == meter and is_alone and not _WINDOWS_DEVICE.fullmatch(safe):
         return safe
     digits = hashlib.sha256(meter.encode(errors="replace")).hexdigest()[:8]
     return f"{safe or 'meter'}~{digits}"

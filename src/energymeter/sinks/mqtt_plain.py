@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from energymeter.reader.reading import Quality, Value
 from energymeter.service.sink import MeterInfo, SinkPoll
@@ -25,18 +25,26 @@ __all__ = ["PlainLayout"]
 
 _ONLINE: Final = b"online"
 _OFFLINE: Final = b"offline"
+_SHORT: Final = 10
+"""Characters; what arithmetic adds to a number makes it longer."""
+
 _MS: Final = 1000
 """Microseconds in a millisecond."""
 
 
-class _Known(NamedTuple):
+class _Known:
     """The newest of one value."""
 
-    text: str
-    """As JSON."""
+    __slots__ = ("key", "member", "quality", "time_ms", "value")
 
-    quality: Quality
-    time_ms: int
+    def __init__(self, name: str) -> None:
+        self.key = f"{json.dumps(name)}:"
+        self.value: Value = None
+        self.member = f"{self.key}null"
+        """Name and value as JSON."""
+
+        self.quality = Quality.NOT_READ
+        self.time_ms = 0
 
 
 class PlainLayout:
@@ -109,36 +117,43 @@ class PlainLayout:
     def _state(self, poll: SinkPoll, known: dict[str, _Known]) -> bytes:
         time_ms = poll.time_us // _MS
         for series, value, quality in poll.values:
-            text = _json_value(series, value)
-            is_missing = text == "null" and quality is Quality.GOOD
-            doubt = Quality.NOT_AVAILABLE if is_missing else quality
-            known[series.name] = _Known(text, doubt, time_ms)
-        keys = self._keys
-        for name in known:
-            if name not in keys:
-                keys[name] = f"{json.dumps(name)}:"
-        values = [keys[name] + each.text for name, each in known.items()]
+            each = known.get(series.name)
+            if each is None:
+                each = known[series.name] = _Known(series.name)
+            if value != each.value:  # most are what they were
+                each.value = value
+                each.member = each.key + _json_value(series, value)
+            each.quality = quality
+            each.time_ms = time_ms
+        all_known = known.values()
         parts = [
             f'{{"id":{json.dumps(poll.id)},"time":"{time_text(poll.time_us)}"',
             f'"time_ms":{time_ms}',
-            f'"values":{{{",".join(values)}}}',
+            f'"values":{{{",".join([each.member for each in all_known])}}}',
         ]
         doubts = [
-            f'{keys[name]}"{each.quality.value}"'
-            for name, each in known.items()
-            if each.quality is not Quality.GOOD
+            f'{each.key}"{_doubt(each)}"'
+            for each in all_known
+            if each.quality is not Quality.GOOD or each.member.endswith(":null")
         ]
         if doubts:
             parts.append(f'"quality":{{{",".join(doubts)}}}')
-        older = [
-            f"{keys[name]}{each.time_ms}" for name, each in known.items() if each.time_ms != time_ms
-        ]
-        if older:
+        if len(poll.values) < len(known):
+            older = [f"{e.key}{e.time_ms}" for e in all_known if e.time_ms != time_ms]
             parts.append(f'"times_ms":{{{",".join(older)}}}')
         return f"{','.join(parts)}}}".encode()
 
 
+def _doubt(known: _Known) -> str:
+    is_missing = known.quality is Quality.GOOD  # a number that is none
+    return (Quality.NOT_AVAILABLE if is_missing else known.quality).value
+
+
 def _json_value(series: Series, value: Value) -> str:
+    if type(value) is float:
+        text = repr(value)
+        if len(text) <= _SHORT and text[-1].isdigit():  # no digits that arithmetic has added
+            return text.removesuffix(".0")
     plain = plain_value(series, value)
     if plain is None:
         return "null"

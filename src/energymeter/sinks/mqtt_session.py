@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
@@ -69,6 +70,18 @@ class Broker:
         return f"the MQTT broker at {self.host}:{self.port}"
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; the driver only forgets it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """See `ssl.SSLSocket.do_handshake`."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def check_driver() -> None:
     """See that the driver is there.
 
@@ -101,6 +114,8 @@ class Session:
         self._entering: asyncio.Future[aiomqtt.Client] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._is_lost = False
+        self._acknowledged = 0
+        """Messages in all."""
 
     async def open(self) -> None:
         """Connect and log in.
@@ -171,16 +186,28 @@ class Session:
             return
         sending = asyncio.create_task(self._send_all(client, chain(first, rest), len(first)))
         try:
-            await asyncio.wait((sending, listening), return_when=asyncio.FIRST_COMPLETED)
+            is_stuck = await self._is_stuck((sending, listening))
         except asyncio.CancelledError:
             await _cancelled(sending)
             raise
         if not sending.done():  # acknowledgements will not come any more
             await _cancelled(sending)
-            raise self._lost(None)
+            raise self._lost(TimeoutError("timed out") if is_stuck else None)
         error = sending.exception()
         if error is not None:
             raise self._lost(error) from error
+
+    async def _is_stuck(self, tasks: tuple[asyncio.Task[None], asyncio.Task[None]]) -> bool:
+        """Wait until one of them is done; returns whether nothing has moved for too long."""
+        while True:
+            before = self._acknowledged
+            done, _ = await asyncio.wait(
+                tasks, timeout=self._broker.patience_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done:
+                return False
+            if self._acknowledged == before:
+                return True
 
     async def close(self, goodbye: Iterable[Message] = ()) -> None:
         """Say good-bye if anybody listens, and let go; never raises."""
@@ -207,6 +234,8 @@ class Session:
         import aiomqtt  # noqa: PLC0415 - an extra
 
         broker = self._broker
+        if broker.tls is not None:
+            broker.tls.sslsocket_class = _TlsSocket
         client = aiomqtt.Client(
             broker.host,
             broker.port,
@@ -219,6 +248,8 @@ class Session:
             max_inflight_messages=_IN_FLIGHT,
             tls_context=broker.tls,
             logger=_log,
+            # Or each message would wait for the acknowledgement of the one before.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         client.pending_calls_threshold = _IN_FLIGHT + 10
         return client
@@ -266,7 +297,9 @@ class Session:
     async def _send_some(self, client: aiomqtt.Client, messages: Iterator[Message]) -> None:
         qos = self._broker.qos
         for topic, payload, retain in messages:
-            await client.publish(topic, payload, qos, retain)
+            # One timer for all, in `_is_stuck`: one for each message would cost as much as sending.
+            await client.publish(topic, payload, qos, retain, timeout=math.inf)
+            self._acknowledged += 1
             if qos == 0:  # nobody was waited for
                 await asyncio.sleep(0)
 
@@ -325,8 +358,8 @@ def _why_not(error: Exception, broker: Broker) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         reason = cause.verify_message.rstrip(".")
         return f"the certificate of {broker.name} is not trusted ({reason}); see ca_file"
-    if isinstance(cause, ssl.SSLError):
-        reason = cause.reason or str(cause)
+    if isinstance(cause, ssl.SSLError) or (broker.tls and isinstance(cause, ConnectionError)):
+        reason = getattr(cause, "reason", None) or cause.strerror or str(cause)
         return f"no TLS with {broker.name} ({reason}); is this its port for TLS?"
     if isinstance(cause, socket.gaierror):
         return f"the host of {broker.name} is not known"

@@ -67,7 +67,8 @@ class Parts:
         parts = [polls[start : start + self._most] for start in range(0, len(polls), self._most)]
         parts.reverse()
         splits, until = 0, self._clock.monotonic() + _LONGEST_SEARCH_S
-        lost, first = 0, None
+        lost = 0
+        first: SinkRejectedError | None = None
         while parts:
             part = parts.pop()
             try:

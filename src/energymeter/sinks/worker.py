@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 __all__ = ["Worker"]
 
-_PATIENCE_S: Final = 2.0
+_PATIENCE_S: Final = 1.0
 
 Result = TypeVar("Result")
 

@@ -273,6 +273,9 @@ class SqliteStoreEntry(_Entry):
     keep: Duration | None = None
     """Drop what is older; by default nothing is dropped."""
 
+    keep_means: Duration | None = None
+    """How long means of 15 minutes outlive what `keep` drops; by default for ever."""
+
     survives_power_loss: bool = True
     """Whether the disk has each reading before it counts as kept."""
 

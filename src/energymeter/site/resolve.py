@@ -129,7 +129,7 @@ class _Resolver:
         self._by_place: dict[_Place, _Found] = {}
         self._askers: dict[tuple[str, int, str], str] = {}
         """Link, unit and profile to the meter they are of."""
-        self._certificates: set[TlsFiles] = set()
+        self._certificates: set[TlsFiles | None] = set()
 
     def work(self) -> tuple[ResolvedSite, list[Fault]]:
         for number, link in enumerate(self._site.link):
@@ -234,19 +234,16 @@ class _Resolver:
         """The way to a device, if a client can go it."""
         try:
             wire = wire_of(url, default_port)
-            if wire.tls is None or wire.tls not in self._certificates:
+            is_known = wire.tls in self._certificates and wire.host and wire.port
+            if not is_known:  # certificates are read once, not for each of many meters
                 wire.endpoint()
         except ConfigError as error:
             self._tell(where, "url", error.message)
             return None
         if wire.tls is not None:
             self._certificates.add(wire.tls)
-        # Names of hosts are the same in capitals.
-        return (
-            wire
-            if wire.host is None or wire.host == wire.host.lower()
-            else replace(wire, host=wire.host.lower())
-        )
+        host = wire.host and wire.host.lower()
+        return wire if host == wire.host else replace(wire, host=host)
 
 
 def _place_of(wire: Wire) -> _Place:

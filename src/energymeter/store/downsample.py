@@ -33,6 +33,7 @@ __all__ = [
     "picked",
     "regrouped",
     "told",
+    "whole_numbers",
     "windows_of",
 ]
 
@@ -203,7 +204,7 @@ def join(pieces: Sequence[History]) -> History:
 
 
 def picked(history: History, rows: NDArray[np.intp]) -> History:
-    """Some rows of a history, ascending."""
+    """Some rows of a history, in this order."""
     places = {row: place for place, row in enumerate(rows.tolist())}
     return replace(
         history,
@@ -225,7 +226,7 @@ def odd_steps(series: Series, polls: Polls) -> NDArray[np.intp]:
         series: What it is.
         polls: Good ones only.
     """
-    whole, _ = _whole(polls.numbers, series.divisor)
+    whole, _ = whole_numbers(polls.numbers, series.divisor)
     return _odd(series, np.diff(whole), polls.ratings)
 
 
@@ -298,7 +299,7 @@ def _steps(
         ratings = np.concatenate((before.ratings, ratings))
     else:
         rows = rows[1:]
-    whole, divisor = _whole(numbers, series.divisor)
+    whole, divisor = whole_numbers(numbers, series.divisor)
     steps = np.diff(whole)
     for place in _odd(series, steps, ratings).tolist():
         steps[place] = _step_over(series, whole, place, divisor, ratings[place + 1])
@@ -328,7 +329,7 @@ def _step_over(series: Series, whole: NDArray[Any], place: int, divisor: int, ra
     return 0
 
 
-def _whole(numbers: NDArray[Any], divisor: int) -> tuple[NDArray[Any], int]:
+def whole_numbers(numbers: NDArray[Any], divisor: int) -> tuple[NDArray[Any], int]:
     """Whole numbers and what they are divided by, where the values are such; else floats."""
     if numbers.dtype == np.int64:
         return numbers, 1

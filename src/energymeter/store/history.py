@@ -23,7 +23,7 @@ from energymeter.store.downsample import (
     last_good,
     picked,
 )
-from energymeter.store.rows import rating_of
+from energymeter.store.rows import NULL, TYPES, rating_of
 from energymeter.values import quantity_of, unit_factor
 
 __all__ = ["Mean", "Rests", "Segment", "Source", "tell"]
@@ -166,12 +166,27 @@ def _in_order(segments: Iterable[Segment], series: Series, start_us: int, end_us
     """The polls of this time, by time."""
     columns = [_in_unit(segment, series) for segment in segments]
     if not columns:
-        empty = np.empty(0, np.int64)
-        return Polls(empty, np.empty(0), empty.astype(np.uint8))
+        empty = np.empty(0, TYPES[series.form])
+        return Polls(np.empty(0, np.int64), empty, np.empty(0, np.uint8))
     if len({each.numbers.dtype for each in columns}) > 1:
         columns = [c._replace(numbers=c.numbers.astype(np.object_)) for c in columns]
     times, numbers, ratings = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return _cut(Polls(times, numbers, ratings), start_us, end_us)
+    return _in_form(_cut(Polls(times, numbers, ratings), start_us, end_us), series)
+
+
+def _in_form(polls: Polls, series: Series) -> Polls:
+    """The polls in the form of the newest where all fit it; what else was read has no say."""
+    numbers, form = polls.numbers, TYPES[series.form]
+    if numbers.dtype == form:
+        return polls
+    known = np.where((polls.ratings & NULL) != 0, 0, numbers)
+    try:
+        with np.errstate(invalid="ignore"):
+            column = known.astype(form)
+    except (ValueError, TypeError, OverflowError):
+        return polls._replace(numbers=numbers.astype(np.object_))
+    is_same = column.tolist() == known.tolist()
+    return polls._replace(numbers=column if is_same else numbers.astype(np.object_))
 
 
 def _cut(polls: Polls, start_us: int, end_us: int) -> Polls:

@@ -125,7 +125,7 @@ class PostgresStore:
         """See `Store.expire`; a slice is one day (UTC), and only whole days go.
 
         Raises:
-            StoreBusyError: Someone reads or writes that day for longer than two seconds.
+            StoreBusyError: Someone reads or writes the polls for longer than half a second.
         """
         last = microseconds(before) // DAY_US
         with self._upkeep, self._pool.writing() as connection:

@@ -6,6 +6,7 @@ raises becomes the errors of `errors` here; no message carries the password.
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -60,6 +61,9 @@ _UNAVAILABLE: Final = ("08", "57P", "53300", "25006")
 
 _CORRUPT: Final = ("XX001", "XX002")
 _FULL: Final = "53100"
+
+_PORTS: Final = re.compile(r"\d+(,\d*)*")
+"""One, or one for each of several hosts."""
 
 
 class Pool:
@@ -222,7 +226,7 @@ class Pool:
             return StoreCorruptError(msg)
         is_lost = not code and isinstance(error, self._driver.OperationalError)
         if is_lost or code.startswith(_UNAVAILABLE):
-            msg = f"{self.place}: cannot be reached ({reason}); see that the server runs"
+            msg = f"{self.place}: cannot be reached ({reason}); see that it runs and lets us in"
             return StoreUnavailableError(msg)
         return StoreError(f"{self.place}: {reason}")
 
@@ -250,15 +254,18 @@ def _parsed(driver: ModuleType, url: str) -> tuple[dict[str, Any], str]:
     try:
         params: dict[str, Any] = driver.conninfo.conninfo_to_dict(url)
     except driver.Error:
-        # What cannot be read may be the password.
+        params = {"port": ""}
+    host = str(params.get("host") or params.get("hostaddr") or "localhost")
+    port = str(params.get("port", "5432"))
+    database = str(params.get("dbname") or "")
+    # A slash or an at sign in a password makes the rest of it look like host, port or database.
+    if not _PORTS.fullmatch(port) or "@" in host[1:] + database:
         msg = (
             "the address of the PostgreSQL store cannot be read; "
-            "write postgresql://user:password@host/database"
+            "write postgresql://user:password@host/database, in the password %40 for @, %2F for /"
         )
-        raise StoreError(msg) from None
-    host = params.get("host") or params.get("hostaddr") or "localhost"
-    port = f":{params['port']}" if params.get("port") else ""
-    return params, f"postgresql://{host}{port}/{params.get('dbname') or ''}"
+        raise StoreError(msg)
+    return params, f"postgresql://{host}:{port}/{database}"
 
 
 def _discard(connection: Connection) -> None:

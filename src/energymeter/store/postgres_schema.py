@@ -156,9 +156,9 @@ class Schema:
         return {_day_of(match) for match in found if match is not None}
 
     def drop_day(self, connection: Connection, day: int) -> None:
-        """Drop a day with its polls; waits two seconds at most for who reads or writes."""
+        """Drop a day with its polls; waits half a second at most for who reads or writes."""
         with connection.transaction():
-            connection.execute("SET LOCAL lock_timeout TO '2s'")
+            connection.execute("SET LOCAL lock_timeout TO '500ms'")
             connection.execute(f"DROP TABLE IF EXISTS {self._partition(day)}")
 
     def _add_day(self, connection: Connection, day: int) -> None:

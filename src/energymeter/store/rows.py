@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from energymeter.reader.reading import EventKind, Quality, Value
 from energymeter.store.base import Form, Latest, Layout, StoredPoll
 
-__all__ = ["MARK_OF", "NULL", "QUALITY_OF", "Columns", "RowCodec", "fits", "rating_of"]
+__all__ = ["MARK_OF", "NULL", "QUALITY_OF", "TYPES", "Columns", "RowCodec", "fits", "rating_of"]
 
 _PLAIN, _RATED, _LOOSE = range(3)
 
@@ -44,12 +44,13 @@ QUALITY_OF: Final[Mapping[int, Quality]] = dict(enumerate(_QUALITIES))
 MARK_OF: Final[Mapping[int, EventKind]] = {mark: kind for kind, mark in _MARKS.items()}
 
 _LETTERS: Final = {Form.FLOAT: "d", Form.INTEGER: "q", Form.BOOLEAN: "?", Form.TEXT: ""}
-_TYPES: Final[dict[Form, type[np.generic]]] = {
+TYPES: Final[Mapping[Form, type[np.generic]]] = {
     Form.FLOAT: np.float64,
     Form.INTEGER: np.int64,
     Form.BOOLEAN: np.bool_,
     Form.TEXT: np.object_,
 }
+"""Of a column whose values all have the form of their series."""
 
 
 class Columns(NamedTuple):
@@ -86,7 +87,7 @@ class RowCodec:
         self._plain = struct.Struct(f"<B{letters}")
         self._rated = struct.Struct(f"<B{count}B{letters}")
         self._all_good = (Quality.GOOD,) * count
-        fields = [(f"v{p}", np.dtype(_TYPES[forms[p]]).newbyteorder("<")) for p in self._numbers]
+        fields = [(f"v{p}", np.dtype(TYPES[forms[p]]).newbyteorder("<")) for p in self._numbers]
         self._types = {
             _PLAIN: np.dtype([("tag", "u1"), *fields]),
             _RATED: np.dtype([("tag", "u1"), ("ratings", "u1", (count,)), *fields]),
@@ -128,7 +129,7 @@ class RowCodec:
         count, size = len(self.layout), len(bodies)
         ratings = np.zeros((count, size), np.uint8)
         numbers: list[NDArray[Any]] = [
-            np.zeros(size, _TYPES[each.form]) for each in self.layout.series
+            np.zeros(size, TYPES[each.form]) for each in self.layout.series
         ]
         by_tag: dict[int, list[int]] = {}
         for row, body in enumerate(bodies):

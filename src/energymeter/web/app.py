@@ -61,9 +61,10 @@ def create_app(
         openapi_url="/api/openapi.json",
     )
     path = _METRICS if prometheus is None else prometheus.path
-    app.include_router(_status_router(snapshot, events, Judge(snapshot, clock), clock))
-    _check_path(app, path)
-    app.include_router(metrics_router(snapshot, prometheus, clock, path))
+    status = _status_router(snapshot, events, Judge(snapshot, clock), clock)
+    _check_path(path, status)
+    for router in (status, metrics_router(snapshot, prometheus, clock, path)):
+        app.include_router(router)
     app.add_middleware(Guard, token=token)
     app.add_exception_handler(RequestValidationError, _malformed)
     return app
@@ -91,8 +92,8 @@ def _status_router(
     return router
 
 
-def _check_path(app: FastAPI, path: str) -> None:
-    taken = {getattr(route, "path", "") for route in app.routes} | {"/"}
+def _check_path(path: str, *routers: APIRouter) -> None:
+    taken = {getattr(route, "path", "") for router in routers for route in router.routes}
     if path.rstrip("/") in taken or path == "/" or path.startswith("/api/") or "{" in path:
         msg = f"the sink prometheus cannot have the path {path}, choose another such as {_METRICS}"
         raise ConfigError(msg)

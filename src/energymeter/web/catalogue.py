@@ -16,8 +16,9 @@ What `/metrics` of a running service tells. How to have Prometheus ask for it:
 [Prometheus](../howto/prometheus.md).
 """
 
-_LABELLED = """Labels `meter`, `profile` and `link` are followed by the labels of the site file, with `_`
-for what Prometheus takes in no name, and `label_` in front of one that is taken (`job`, `unit`).
+_LABELLED = """\
+Labels `meter`, `profile` and `link` are followed by the labels of the site file, with `_` for
+what Prometheus takes in no name, and `label_` in front of one that is taken (`job`, `unit`).
 """
 
 _VALUES = """## Values of meters
@@ -30,7 +31,8 @@ base unit of its quantity: meters that tell Wh and meters that tell MWh have one
 
 A value that is not good has no sample, and neither has one that was not renewed for
 `stale_after`, by default three intervals of its meter. A counter that runs into the negative is
-told with its sign turned round. One whose meter was exchanged starts again, as `rate()` expects.
+told with its sign turned round; one that is below zero otherwise has no sample, for Prometheus
+knows no such counter. One whose meter was exchanged starts again, as `rate()` expects.
 
 | value | metric | kind |
 |---|---|---|

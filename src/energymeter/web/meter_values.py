@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from math import inf
 from typing import Final, NamedTuple
 
 from energymeter.reader.reading import Quality, ReadReport, Value
@@ -217,16 +218,20 @@ def _lines(name: str, column: _Column, rows: list[_Row]) -> str:
     if column.point:
         further = label_block({"point": column.point})[1:]
         rows = [(f"{block[:-1]},{further}", values, qualities) for block, values, qualities in rows]
+    # A counter below zero would make the whole page invalid. What is no number is at least nothing.
+    least = 0.0 if column.is_counter else -inf
     if factor is None:
         return "".join(
             f"{name}{block} {value!r}\n"
             for block, values, qualities in rows
-            if qualities[place] is good and (value := values[place]) is not None
+            if qualities[place] is good and (value := values[place]) is not None and value >= least  # type: ignore[operator]
         )
     return "".join(
-        f"{name}{block} {value * factor:.15g}\n"  # type: ignore[operator]
+        f"{name}{block} {number:.15g}\n"
         for block, values, qualities in rows
-        if qualities[place] is good and (value := values[place]) is not None
+        if qualities[place] is good
+        and (value := values[place]) is not None
+        and (number := value * factor) >= least  # type: ignore[operator]
     )
 
 

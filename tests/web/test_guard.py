@@ -1,0 +1,149 @@
+"""Who may ask: who knows the token, and without one only this machine's own programs."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.loops import run
+from tests.web.serving import bench
+from tests.web.site_of import NOW, meter_of, snapshot_of
+
+from energymeter.clock import ManualClock
+from energymeter.errors import ConfigError
+from energymeter.service.events import EventStream
+from energymeter.site.model import WebEntry
+from energymeter.site.sinks import PrometheusEntry
+from energymeter.web.app import create_app
+from energymeter.web.guard import Guard
+from energymeter.web.serve import web_server
+
+TOKEN = "a-token-nobody-guesses"
+ROUTES = ("/health", "/metrics", "/api/status", "/api/openapi.json", "/nothing")
+
+
+def test_without_the_token_nothing_is_told() -> None:
+    wrong = ("", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \xe4")
+
+    async def scenario() -> None:
+        async with bench(snapshot_of(meter_of()), token=TOKEN) as bed:
+            for path in ROUTES:
+                for header in wrong:
+                    headers = [(b"Authorization", header.encode("latin-1"))]
+                    answer = await bed.http.get(path, headers=headers)
+                    assert answer.status_code == 401, (path, header)
+                answer = await bed.http.get(path)
+                assert answer.status_code == 401
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
+                assert "token" in answer.json()["detail"]
+
+    run(scenario())
+
+
+def test_with_the_token_everything_is_told_by_any_name() -> None:
+    async def scenario() -> None:
+        async with bench(snapshot_of(meter_of()), token=TOKEN) as bed:
+            for header in (f"Bearer {TOKEN}", f"bearer  {TOKEN}"):
+                headers = {"Authorization": header, "Host": "meters.example"}
+                for path in ROUTES[:-1]:
+                    assert (await bed.http.get(path, headers=headers)).status_code == 200
+
+    run(scenario())
+
+
+def test_a_token_may_hold_any_character() -> None:
+    async def scenario() -> None:
+        async with bench(snapshot_of(meter_of()), token="gr\xfc\xdfe-aus-der-halle") as bed:
+            headers = [(b"Authorization", "Bearer gr\xfc\xdfe-aus-der-halle".encode())]
+            assert (await bed.http.get("/health", headers=headers)).status_code == 200
+
+    run(scenario())
+
+
+def test_without_a_token_only_names_of_this_machine_lead_here() -> None:
+    own = ("localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1", "127.9.9.9:80", "[::1]:80")
+    foreign = ("evil.example", "127.0.0.1.evil.example", "192.0.2.1", "[::2]:80", "[::1", "local")
+
+    async def scenario() -> None:
+        async with bench(snapshot_of(meter_of())) as bed:
+            for host in own:
+                answer = await bed.http.get("/health", headers={"Host": host})
+                assert answer.status_code == 200, host
+            for host in foreign:
+                answer = await bed.http.get("/api/status", headers={"Host": host})
+                assert answer.status_code == 421, host
+
+    run(scenario())
+
+
+def test_a_page_of_another_site_may_not_ask() -> None:
+    async def scenario() -> None:
+        async with bench(snapshot_of(meter_of())) as bed:
+            for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+                answer = await bed.http.get("/health", headers={"Origin": origin})
+                assert answer.status_code == 403
+            own = await bed.http.get("/health", headers={"Origin": str(bed.server)})
+            assert own.status_code == 200
+
+    run(scenario())
+
+
+def test_a_web_socket_is_guarded_too() -> None:
+    async def scenario() -> None:
+        sent = []
+
+        async def receive() -> dict[str, str]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: object) -> None:
+            sent.append(message)
+
+        async def reached(*_: object) -> None:
+            sent.append("reached")
+
+        scope = {"type": "websocket", "headers": [(b"host", b"localhost")]}
+        await Guard(reached, TOKEN)(scope, receive, send)
+        assert sent == [{"type": "websocket.close", "code": 1008}]
+        await Guard(reached, None)(scope, receive, send)
+        assert sent[1:] == ["reached"]
+
+    run(scenario())
+
+
+def test_no_page_loads_anything_from_elsewhere() -> None:
+    async def scenario() -> None:
+        async with bench(snapshot_of(meter_of())) as bed:
+            for path in ("/docs", "/redoc"):
+                assert (await bed.http.get(path)).status_code == 404
+            described = (await bed.http.get("/api/openapi.json")).json()
+        assert {"/health", "/api/status", "/metrics"} <= set(described["paths"])
+        for path, methods in described["paths"].items():
+            assert methods["get"]["description"], path
+
+    run(scenario())
+
+
+def server_of(**web: object) -> object:
+    entry = WebEntry.model_validate(web)
+    events = EventStream(ManualClock(NOW))
+    clock = ManualClock(NOW)
+    return web_server(entry, snapshot_of(), events, prometheus=None, clock=clock)
+
+
+def test_an_empty_token_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_TOKEN", " ")
+    with pytest.raises(ConfigError, match="is empty"):
+        server_of(listen="0.0.0.0:8080", token={"env": "WEB_TOKEN"})
+
+
+def test_beyond_loopback_there_is_no_service_without_a_token() -> None:
+    entry = WebEntry.model_construct(listen="0.0.0.0:8080", token=None)
+    events = EventStream(ManualClock(NOW))
+    with pytest.raises(ConfigError, match="needs a token"):
+        web_server(entry, snapshot_of(), events, prometheus=None, clock=ManualClock(NOW))
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/health/", "/api/status", "/api/x", "/{a}"])
+def test_the_sink_cannot_have_a_path_that_is_taken(path: str) -> None:
+    entry = PrometheusEntry(type="prometheus", path=path)
+    clock = ManualClock(NOW)
+    with pytest.raises(ConfigError, match="choose another"):
+        create_app(snapshot_of(), EventStream(clock), prometheus=entry, clock=clock, token=None)
