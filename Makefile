@@ -11,7 +11,7 @@ help:  ## show what there is
 
 install: $(VENV)/.installed  ## install the program into .venv
 
-demo: $(VENV)/.installed  ## simulate meters, poll them, show them live
+demo: $(VENV)/.installed  ## simulate a site of twelve meters and run the service on it
 	@$(BIN)/energymeter demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run all tests
@@ -37,7 +37,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[web]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -1,4 +1,4 @@
-"""Our simulated site: thousands of different meters behind hundreds of links, values moving at 1 Hz.
+"""Our simulated site: thousands of meters behind hundreds of links, values moving at 1 Hz.
 
 Prints `PORT n n n ...`, one port a link, when all listen on loopback; runs until terminated.
 """

@@ -22,6 +22,7 @@ from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
 from energymeter.profiles import Profile, ProfileLibrary, catalogue
 from energymeter.simulator.faults.catalogue import fault_list_page
 from energymeter.values.quantities import Quantity, quantities
+from energymeter.web.catalogue import metrics_page
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTICE = "<!-- Made by docs/generate.py; do not edit. -->"
@@ -36,6 +37,7 @@ Every command tells its options with `--help`; this page is that help.
 | 0 | done; for `read`: every value was asked for and answered |
 | 1 | the meter or the wire failed, in whole or in part; for `frame`: the frame is faulty |
 | 2 | wrong usage: an option, a file, a profile, a port, a host name that does not resolve |
+| 3 | for `status`: the service cannot be reached |
 
 Values go to stdout, everything else to stderr. A fault is one line that starts with the
 program's name. `python -m energymeter` is the same program.
@@ -280,6 +282,7 @@ def _field_docs() -> dict[str, dict[str, str]]:
 PAGES = {
     "commands.md": commands_page,
     "errors.md": errors_page,
+    "metrics.md": lambda: f"{NOTICE}\n{metrics_page()}",
     "fault-list.md": lambda: f"{NOTICE}\n{fault_list_page()}".rstrip() + "\n",
     "meters.md": meters_page,
     "profile-keys.md": keys_page,

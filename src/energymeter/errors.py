@@ -206,4 +206,12 @@ class SinkUnavailableError(SinkError):
 
 
 class SinkRejectedError(SinkError):
-    """The receiver will never take this; it is dropped and counted."""
+    """The receiver will never take this; it is dropped and counted.
+
+    Attributes:
+        lost: How many polls it did not take; None: all that it was sent.
+    """
+
+    def __init__(self, message: str, *, lost: int | None = None) -> None:
+        super().__init__(message)
+        self.lost = lost

@@ -38,7 +38,7 @@ LATE_ARROWS: Final = {("service", "compat")}
 """Upward, but inside a function: the original's service has its home above."""
 
 THIRD_PARTIES: Final = {
-    "pydantic": ("profiles", "simulator", "site", "web"),
+    "pydantic": ("profiles", "simulator", "site", "web", "daemon", "cli"),
     "pydantic_core": ("profiles", "simulator"),
     "numpy": ("simulator", "store"),
     "click": ("cli",),

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from pydantic import TypeAdapter
 from tests.sinks.http_double import HttpDouble, Reply, Request, serving
 from tests.sinks.influx_double import InfluxDouble, parse_lines
-from tests.sinks.mqtt_broker import Mosquitto, listening
+from tests.sinks.mqtt_broker import Heard, Mosquitto, listening
 
 from energymeter.service.sink import Sink
 from energymeter.sinks.http import Patience
@@ -267,7 +267,7 @@ class _Mqtt:
     def __init__(self, stack: AsyncExitStack, folder: Path) -> None:
         self._broker = Mosquitto(folder)
         self._listener = AsyncExitStack()
-        self._heard: list[Any] = []
+        self._heard: list[Heard] = []
         self._stack = stack
 
     async def start(self) -> None:
@@ -281,9 +281,7 @@ class _Mqtt:
         return MqttSink(entry, "plant", patience_s=2.0)
 
     async def heard(self) -> list[Id]:
-        # Who asks for a mark gets it behind everything that was sent before.
-        async with listening(self._broker.port, "nothing"):
-            await asyncio.sleep(0.02)
+        await self._catch_up()
         found = []
         for heard in self._heard:
             for topic, payload, is_retained in heard.messages:
@@ -292,6 +290,7 @@ class _Mqtt:
         return found
 
     async def go_away(self) -> None:
+        await self._catch_up()
         await self._listener.aclose()
         self._broker.stop(signal.SIGKILL)
 
@@ -299,6 +298,13 @@ class _Mqtt:
         self._broker.start()
         listener = listening(self._broker.port)
         self._heard.append(await self._listener.enter_async_context(listener))
+
+    async def _catch_up(self) -> None:
+        """Whoever begins to listen publishes a mark; it comes behind all that was sent before."""
+        heard = self._heard[-1]
+        before = len(heard.payloads("test/marker"))
+        async with listening(self._broker.port, "nothing"):
+            await heard.until(lambda: len(heard.payloads("test/marker")) > before)
 
     async def hang(self) -> None:
         await self._listener.aclose()

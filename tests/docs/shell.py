@@ -4,8 +4,8 @@ They are run as printed, with these exceptions, all of them here:
 
 - ports. The documents use 5020 to 5039; two sittings at once, or a machine where one is taken,
   must not fail, so each port of a document is replaced by a free one, the same throughout.
-- what ends with `&` is started and left running; for a simulator the next command waits until it
-  says where it listens. Everything is ended at the end of the document.
+- what ends with `&` is started and left running; for a simulator or a service the next command
+  waits until it says where it listens. Everything is ended at the end of the document.
 - `python main.py` and everything that only Ctrl-C ends is interrupted after its first output.
 - what sets the checkout up (`make`, `python -m venv`, `source`, `pip`) or would run these tests
   again is not run; `test_readme_make_targets_exist` looks at those.
@@ -132,6 +132,10 @@ class Sitting:
         process = self._open(words)
         self._background.append(process)
         assert process.stdout is not None
+        if words[1] == "run":
+            while "/health" not in line_of(process.stdout):
+                pass
+            return
         first = line_of(process.stdout)
         assert re.search(r" on (127\.0\.0\.1:|\w+(\+\w+)?://|\d+ wires)", first), words
         if " wires" in first:

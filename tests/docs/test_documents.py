@@ -60,7 +60,7 @@ def test_languages_are_the_ones_the_tests_know() -> None:
         for document in DOCUMENTS
         for found in re.finditer(r"^```(\w+)$", document.read_text("utf-8"), re.MULTILINE)
     }
-    assert languages <= {"python", "shell", "text", "json", "toml"}
+    assert languages <= {"python", "shell", "text", "json", "toml", "sql"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)

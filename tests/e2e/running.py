@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def meters(count: int) -> Iterator[Meters]:
     )
     try:
         for port in range(first, first + count):
-            eventually(lambda port=port: _accepts(port), f"port {port} accepts")
+            eventually(partial(_accepts, port), f"port {port} accepts")
         yield Meters(list(range(first, first + count)))
     finally:
         process.kill()

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 from tests.e2e.running import Running, acknowledged, eventually, meters, receiver, stored_since
 
@@ -30,9 +31,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(running: Running) -> Non
         for _ in range(KILLS):
             begun = datetime.now(UTC)
             running.start()
-            took_s = eventually(
-                lambda begun=begun: stored_since(running.store, begun), "it resumes", 30.0
-            )
+            took_s = eventually(partial(stored_since, running.store, begun), "it resumes", 30.0)
             slowest_s = max(slowest_s, took_s)
             time.sleep(chance.uniform(0.0, 0.8))
             known |= acknowledged(running.store)

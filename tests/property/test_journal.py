@@ -82,6 +82,42 @@ def test_damage_loses_what_it_hits_and_nothing_else_and_no_poll_is_wrong(
     assert found == sorted(set(found))
 
 
+_STEPS = st.lists(
+    st.tuples(st.just("append"), st.integers(1, 60))
+    | st.tuples(st.just("read"), st.integers(1, 60))
+    | st.tuples(st.just("commit"), st.just(0)),
+    max_size=40,
+)
+
+
+@given(_STEPS, st.integers(4000, 12_000))
+def test_beyond_a_bound_each_poll_is_had_waits_or_is_counted_as_dropped(
+    steps: list[tuple[str, int]], most_bytes: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder))
+        reader = journal.reader("box", most_bytes=most_bytes)
+        had: list[int] = []
+        batch, count = reader.read(1), 0
+        for step, number in steps:
+            if step == "append":
+                journal.append([poll(n) for n in range(count, count + number)])
+                count += number
+            elif step == "read":
+                batch = reader.read(number)
+            else:
+                reader.commit(batch)
+                had += map(number_of, batch.polls)
+                batch = reader.read(1)
+        while not (batch := reader.read(50)).is_empty:
+            had += map(number_of, batch.polls)
+            reader.commit(batch)
+        journal.close()
+    assert had == sorted(set(had))
+    assert len(had) + reader.dropped == count
+    assert reader.damaged == reader.waiting == 0
+
+
 class AnyLife(RuleBasedStateMachine):
     """Appends, reads, restarts and crashes in any order, against two lists of numbers."""
 

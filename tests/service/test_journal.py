@@ -126,6 +126,20 @@ def test_segments_go_when_every_reader_has_passed_them(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_segments_stay_as_long_as_a_crash_would_need_them_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, segment_bytes=1024, clock=ManualClock())
+    reader = journal.reader("box", most_bytes=PLENTY)
+    journal.append(polls([0]))
+    drain(reader)
+    reader.save()
+    journal.append(polls(range(1, 100)))
+    drain(reader)
+    assert not reader.is_save_due
+    journal.append(polls(range(100, 120)))
+    assert left(tmp_path) == list(range(1, 120))
+    journal.close()
+
+
 def test_a_reader_that_is_forgotten_holds_nothing_back(tmp_path: Path) -> None:
     journal = Journal(tmp_path, segment_bytes=1024)
     gone = journal.reader("gone", most_bytes=PLENTY)

@@ -206,6 +206,28 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None
     run(main())
 
 
+def test_an_issuer_this_computer_trusts_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Pki(tmp_path).sign("server")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    assert files.cert is not None
+    assert files.ca is not None
+    tls.load_cert_chain(files.cert, files.key)
+    monkeypatch.setenv("SSL_CERT_FILE", files.ca)
+
+    async def main() -> None:
+        double = HttpDouble()
+        async with serving(double, tls=tls):
+            sink = sink_to(double.url.replace("http:", "https:"))
+            await sink.open({})
+            await sink.send(batch(1))
+            await sink.close()
+        assert len(double.requests) == 1
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"X y": "z"}, {"X": "a\r\nB: c"}, {"X": "ä"}, {"": "x"}, {"Content-Length": "5"}],

@@ -13,7 +13,12 @@ __all__ = ["command"]
 
 @click.command("run")
 @click.argument("site", type=click.Path(path_type=Path, dir_okay=False), default="site.toml")
-def command(site: Path) -> int:
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    help="Where the HTTP side listens, whatever the site file says.",
+)
+def command(site: Path, listen: str | None) -> int:
     """Poll the meters of a site, keep what they say and pass it on, until SIGTERM or Ctrl-C.
 
     SITE is the site file, by default site.toml here; `energymeter site new` makes a first one. It
@@ -22,15 +27,15 @@ def command(site: Path) -> int:
     Exit code 0: stopped when told to. 1: it cannot go on. 2: the site file is wrong.
     """
     try:
-        return run(_run(site))
+        return run(_run(site, listen))
     except KeyboardInterrupt:
         return 0
 
 
-async def _run(site: Path) -> int:
+async def _run(site: Path, listen: str | None) -> int:
     from energymeter.daemon.daemon import Daemon, follow_signals  # noqa: PLC0415 - heavy
 
-    daemon = Daemon(site)
+    daemon = Daemon(site, listen=listen)
     follow_signals(daemon)
     await daemon.run()
     return 0

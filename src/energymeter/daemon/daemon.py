@@ -9,15 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from energymeter._version import __version__
 from energymeter.clock import Clock, SystemClock
 from energymeter.daemon.installation import Installation
 from energymeter.daemon.logs import set_up
 from energymeter.daemon.notify import Notifier
-from energymeter.errors import MeterError
+from energymeter.errors import ConfigError, MeterError
 from energymeter.eventloop import spare_collector
 from energymeter.service.events import EventStream, Level, Topic
 from energymeter.site import ProfileShelf, ResolvedSite, compare, load_site, resolved, site_warnings
+from energymeter.site.model import WebEntry
 
 __all__ = ["Daemon"]
 
@@ -34,6 +37,7 @@ class Daemon:
 
     Args:
         path: The site file.
+        listen: Where the HTTP side listens, instead of what the file says; None: as it says.
         on_ready: Called once everything runs, with the installation.
         clock: Times it all.
     """
@@ -42,10 +46,12 @@ class Daemon:
         self,
         path: Path,
         *,
+        listen: str | None = None,
         on_ready: Callable[[Installation], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._path = path
+        self._listen = listen
         self._on_ready = on_ready
         self._clock = clock if clock is not None else SystemClock()
         self._events = EventStream(self._clock)
@@ -75,7 +81,7 @@ class Daemon:
             StoreError: The store cannot be opened at the start.
         """
         view = await asyncio.to_thread(self._load)
-        set_up(view.site.log.level, view.site.log.format)
+        _set_up_log(view)
         for warning in site_warnings(view):
             self._events.tell(Level.WARNING, Topic.SITE, "", warning)
         self._installation = Installation(view, events=self._events, clock=self._clock)
@@ -97,7 +103,15 @@ class Daemon:
 
     def _load(self) -> ResolvedSite:
         shelf = ProfileShelf()
-        return resolved(load_site(self._path, shelf), shelf)
+        site = load_site(self._path, shelf)
+        if self._listen is not None:
+            try:
+                web = WebEntry(listen=self._listen, token=site.web and site.web.token)
+            except ValidationError as error:
+                msg = f"--listen {self._listen}: {error.errors()[0]['msg']}"
+                raise ConfigError(msg) from error
+            site = site.model_copy(update={"web": web})
+        return resolved(site, shelf)
 
     def _tell_started(self, view: ResolvedSite) -> None:
         assert self._installation is not None  # noqa: S101 - it was made just now
@@ -145,7 +159,7 @@ class Daemon:
                 self._events.tell(Level.INFO, Topic.SITE, "", "reloaded, nothing changed")
                 return
             if changes.log:
-                set_up(view.site.log.level, view.site.log.format)
+                _set_up_log(view)
             if any(getattr(changes, part) for part in _STATE_KEPT) or _serves_other(old.view, view):
                 await self._replace(old, view)
             else:
@@ -206,3 +220,12 @@ def follow_signals(daemon: Daemon) -> None:
             loop.add_signal_handler(number, call)
         except NotImplementedError:
             _log.debug("%s cannot be followed here", name)
+
+
+def _set_up_log(view: ResolvedSite) -> None:
+    """Have the log look as the site wants, and hold none of its secrets."""
+    site = view.site
+    entries = [entry for entry in (site.web, site.store, *site.sink) if entry is not None]
+    values = [getattr(entry, name) for entry in entries for name in type(entry).model_fields]
+    secrets = [value.reveal() for value in values if hasattr(value, "reveal")]
+    set_up(site.log.level, site.log.format, secrets=secrets)

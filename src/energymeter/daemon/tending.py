@@ -80,7 +80,7 @@ class StoreTender:
         words = [str(entry.path), "--compact-before", _iso(now - _LATE_POLLS)]
         if entry.keep is not None:
             words += ["--expire-before", _iso(now - timedelta(seconds=entry.keep))]
-        if getattr(entry, "keep_means", None) is not None:
+        if entry.keep_means is not None:
             words += ["--expire-means-before", _iso(now - timedelta(seconds=entry.keep_means))]
         return words
 

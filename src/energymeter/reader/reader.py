@@ -108,8 +108,9 @@ class MeterReader:
         kind: ReaderKind | None = None,
     ) -> None:
         self.profile = profile
-        if points is not None and kind is None:
-            points = with_scales(points, profile)
+        if points is not None:
+            # The registers of the scales too: a plan made later, with what was learned, needs them.
+            points = with_scales(points, profile) if kind is None else kind.first_plan.points
         self.order_finding: OrderFinding | None = None
         """What was found out about the order, after the first reading that had values."""
         self._unit = unit

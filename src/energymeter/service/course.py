@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final, Literal
 
@@ -43,12 +44,16 @@ class Course:
     __slots__ = (
         "duration_s",
         "empty_in_row",
+        "empty_since",
+        "is_told",
         "key",
         "layout",
         "moments",
         "place",
         "reader",
+        "silent_in_row",
         "state",
+        "told_broken_at",
         "warned",
     )
 
@@ -73,8 +78,20 @@ class Course:
         self.empty_in_row = 0
         """Polls in a row that brought nothing."""
 
-        self.warned: frozenset[str] = frozenset()
-        """What did not go together at the newest look."""
+        self.empty_since: datetime | None = None
+        """When the first of them was."""
+
+        self.silent_in_row = 0
+        """Those of them for which the link was there."""
+
+        self.is_told = False
+        """Whether somebody was told that it brings nothing."""
+
+        self.told_broken_at: datetime | None = None
+        """When a fault of the program was told last."""
+
+        self.warned: dict[str, datetime] = {}
+        """What did not go together, and when that was seen last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +175,11 @@ class CourseMaker:
                 )
             )
         return courses
+
+    def forget_others(self, profiles: Iterable[Profile]) -> None:
+        """Let go of what was made for any other profiles."""
+        kept = {id(profile) for profile in profiles}
+        self._kinds = {key: kind for key, kind in self._kinds.items() if id(kind[0]) in kept}
 
     def _kinds_of(self, meter: ResolvedMeter, unit: Unit, wire: Wire) -> tuple[_Kind, ...]:
         entry, cost = meter.entry, wire_cost(wire)

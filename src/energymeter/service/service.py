@@ -12,23 +12,26 @@ Knows no site file and no sink: `daemon` takes the one apart and makes the other
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 from energymeter.client import Link
 from energymeter.clock import Clock, SystemClock
+from energymeter.profiles import Profile
 from energymeter.reader import Memory
 from energymeter.service.course import Course, CourseMaker
 from energymeter.service.events import EventStream, Level, Topic
 from energymeter.service.keeper import Journalist, Keeper
 from energymeter.service.poller import Poll
+from energymeter.service.running import RunningLink
 from energymeter.service.shelf import Shelf
-from energymeter.service.snapshot import LinkState, Snapshot
+from energymeter.service.snapshot import Snapshot
 from energymeter.service.supervisor import Supervisor
 from energymeter.service.timetable import Moments, Seats, WallClock
+from energymeter.service.unbroken import unbroken
 from energymeter.service.watch import FAILED_AFTER, LoadWatch, MeterWatch
-from energymeter.service.worker import LinkWorker
 from energymeter.site import ResolvedLink, ResolvedMeter
 from energymeter.store import Store, StoredPoll
 
@@ -36,32 +39,6 @@ __all__ = ["Service"]
 
 _LOOK_S: Final = 10.0
 """Seconds between two looks at the load of the links and at the clock."""
-
-_LAST_POLLS_S: Final = 5.0
-"""How long polls that are under way may take when the service stops."""
-
-
-class _Running:
-    """A link at work."""
-
-    __slots__ = ("courses", "link", "load", "plan", "seats", "state", "task", "worker")
-
-    def __init__(self, plan: ResolvedLink, clock: Clock) -> None:
-        self.plan = plan
-        self.link = Link.to(plan.wire, timeout_s=plan.entry.timeout, clock=clock)
-        self.state = LinkState(plan.entry.name, str(plan.wire), self.link)
-        self.courses: dict[str, list[Course]] = {}
-        """By meter."""
-
-        self.seats: dict[str, int] = {}
-        self.worker: LinkWorker | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.load: LoadWatch | None = None
-
-    @property
-    def lanes(self) -> int:
-        """Polls that may be under way at a time."""
-        return self.plan.wire.max_in_flight
 
 
 class Service:
@@ -109,12 +86,13 @@ class Service:
         self._watch = MeterWatch(self.events)
         self._wall = WallClock(self._clock)
         self._seats = Seats()
-        self._links: dict[str, _Running] = {}
-        self._keeping: asyncio.Task[None] | None = None
+        self._links: dict[str, RunningLink] = {}
+        self._changing = asyncio.Lock()
+        self._is_stopped = False
 
     async def start(self) -> None:
         """Get ready to keep what comes; nothing is polled yet."""
-        self._keeping = self._supervisor.start(Topic.STORE, "", self._keeper.run)
+        self._supervisor.start(Topic.STORE, "", self._keeper.run)
         self._supervisor.start(Topic.SERVICE, "load", self._look)
         if self._shelf is not None:
             self._supervisor.start(Topic.SERVICE, "memory", self._shelf.run)
@@ -122,46 +100,35 @@ class Service:
     async def apply(self, links: Sequence[ResolvedLink]) -> None:
         """Poll these links from now on; what is not changed is not disturbed.
 
+        Changes come one after the other, and none after `stop`. Cancelled, it does not wait for
+        polls that are under way, but the change is made.
+
         Raises:
             ConfigError: A meter cannot be read as planned; nothing is changed then.
         """
-        wanted = {plan.entry.name: plan for plan in links}
-        # Everything that can fail comes first, on links that nobody uses yet.
-        fresh = {
-            name: self._prepared(plan, self._links.get(name))
-            for name, plan in wanted.items()
-            if name not in self._links or self._links[name].plan != plan
-        }
-        gone = [
-            running for name, running in self._links.items() if name in fresh or name not in wanted
-        ]
-        await asyncio.gather(*(self._halt(running) for running in gone))
-        closed = [r.link for r in gone if not self._is_kept_open(r, fresh)]
-        await asyncio.gather(*(link.close() for link in closed))
-        for running in gone:
-            del self._links[running.plan.entry.name]
-            after = fresh.get(running.plan.entry.name)
-            for meter, seat in running.seats.items():
-                if after is None or after.seats.get(meter) != seat:
-                    self._seats.give_back(seat)
-        self._links.update(fresh)
-        self._links = {name: self._links[name] for name in wanted}
-        for running in fresh.values():
-            self._begin(running)
-        self._show()
+        async with self._changing:
+            if self._is_stopped:
+                return
+            # Everything that can fail comes first, on links that nobody uses yet.
+            fresh = self._prepared(links)
+            wanted = {plan.entry.name for plan in links}
+            gone = [
+                running
+                for name, running in self._links.items()
+                if name in fresh or name not in wanted
+            ]
+            await unbroken(self._exchange(gone, fresh, links), lambda: _cut_short(gone))
 
     async def stop(self) -> None:
-        """End the polls that are under way, keep what they brought, let go of everything."""
-        await asyncio.gather(*(self._halt(running) for running in self._links.values()))
-        await asyncio.gather(*(running.link.close() for running in self._links.values()))
-        for running in self._links.values():
-            for courses in running.courses.values():
-                for course in courses:
-                    course.reader.remember()
-        await self._keeper.close()
-        if self._shelf is not None:
-            await self._shelf.flush()
-        await self._supervisor.close()
+        """End the polls that are under way, keep what they brought, let go of everything.
+
+        Cancelled, it does not wait for polls that are under way, but what came is kept.
+        """
+        async with self._changing:
+            if not self._is_stopped:
+                self._is_stopped = True
+                running = list(self._links.values())
+                await unbroken(self._end_all(running), lambda: _cut_short(running))
 
     def link(self, meter: str) -> Link | None:
         """The link a meter is on, for whoever wants to ask it something; None: no such meter."""
@@ -170,32 +137,51 @@ class Service:
                 return running.link
         return None
 
-    def _prepared(self, plan: ResolvedLink, before: _Running | None) -> _Running:
-        """A link with its courses, those that stay as they are taken over; nothing runs yet."""
-        running = _Running(plan, self._clock)
-        is_same_link = before is not None and before.plan.entry == plan.entry
-        known: dict[str, ResolvedMeter] = {}
-        if before is not None and is_same_link:
-            known = {meter.name: meter for meter in before.plan.meters}
-            running.link, running.state = before.link, before.state
-        for meter in plan.meters:
-            if before is not None and known.get(meter.name) == meter:
-                running.courses[meter.name] = before.courses[meter.name]
-                running.seats[meter.name] = before.seats[meter.name]
-            else:
-                self._add(running, meter)
-        return running
+    def _prepared(self, links: Sequence[ResolvedLink]) -> dict[str, RunningLink]:
+        """The links that are new or change; nothing of them runs yet."""
+        same_profile = _SameProfile()
+        fresh: dict[str, RunningLink] = {}
+        try:
+            for plan in links:
+                before = self._links.get(plan.entry.name)
+                if before is not None and _is_same_link(before, plan, same_profile):
+                    continue
+                running = fresh[plan.entry.name] = RunningLink(plan, before, self._clock)
+                self._fill(running, before, same_profile)
+        except BaseException:
+            for name, running in fresh.items():
+                self._free_seats(running, self._links.get(name))
+            raise
+        return fresh
 
-    def _add(self, running: _Running, meter: ResolvedMeter) -> None:
-        seat = self._seats.take()
-        phase, wall, now = Seats.phase(seat), self._wall, self._clock.monotonic()
-        shelf, endpoint = self._shelf, str(running.link)
+    def _fill(
+        self, running: RunningLink, before: RunningLink | None, same_profile: _SameProfile
+    ) -> None:
+        """Give a link its courses; those that stay as they are it takes over."""
+        known: dict[str, ResolvedMeter] = {}
+        if before is not None and before.link is running.link:
+            known = {meter.name: meter for meter in before.plan.meters}
+        for meter in running.plan.meters:
+            name = meter.name
+            if before is None or name not in before.courses:
+                running.seats[name] = self._seats.take()
+            else:
+                running.seats[name] = before.seats[name]
+                if name in known and _is_same_meter(known[name], meter, same_profile):
+                    running.courses[name] = before.courses[name]
+                    continue
+                for course in before.courses[name]:
+                    course.reader.remember()
+            running.courses[name] = self._new_courses(running, meter)
+
+    def _new_courses(self, running: RunningLink, meter: ResolvedMeter) -> list[Course]:
+        phase, wall = Seats.phase(running.seats[meter.name]), self._wall
+        shelf, endpoint, now = self._shelf, str(running.link), self._clock.monotonic()
 
         def memory(name: str) -> Memory | None:
             return None if shelf is None else shelf.memory(endpoint, meter.unit, name)
 
-        running.seats[meter.name] = seat
-        running.courses[meter.name] = self._maker.make(
+        return self._maker.make(
             meter,
             running.link.unit(meter.unit),
             running.plan.wire,
@@ -203,44 +189,67 @@ class Service:
             memory=memory,
         )
 
-    @staticmethod
-    def _is_kept_open(running: _Running, fresh: dict[str, _Running]) -> bool:
-        after = fresh.get(running.plan.entry.name)
-        return after is not None and after.link is running.link
+    async def _exchange(
+        self,
+        gone: Sequence[RunningLink],
+        fresh: Mapping[str, RunningLink],
+        links: Sequence[ResolvedLink],
+    ) -> None:
+        """End what is gone and begin what is fresh, each link as soon as its place is free."""
+        ends = {old.name: asyncio.create_task(self._end(old, fresh.get(old.name))) for old in gone}
+        places = {str(old.link): ends[old.name] for old in gone}
 
-    def _begin(self, running: _Running) -> None:
-        courses = [course for each in running.courses.values() for course in each]
-        if not courses:
-            return
-        running.state.meters = list(running.courses)
-        load = running.load = LoadWatch(
-            running.state, courses, lanes=running.lanes, events=self.events, clock=self._clock
-        )
+        async def begin_after(new: RunningLink, *others: asyncio.Task[None]) -> None:
+            await asyncio.wait(others)
+            self._begin(new)
 
-        def take(course: Course, poll: Poll, duration_s: float) -> None:
-            self._take(running, load, course, poll, duration_s)
+        begins = []
+        for name, new in fresh.items():
+            others = [
+                task for task in (ends.get(name), places.get(str(new.link))) if task is not None
+            ]
+            if others:
+                begins.append(begin_after(new, *others))
+            else:
+                self._begin(new)
+        await asyncio.gather(*ends.values(), *begins)
+        self._links = {plan.entry.name: self._links[plan.entry.name] for plan in links}
+        self._maker.forget_others(meter.profile for plan in links for meter in plan.meters)
+        self._show()
 
-        async def work() -> None:
-            running.worker = LinkWorker(courses, lanes=running.lanes, take=take, clock=self._clock)
-            await running.worker.run()
+    def _begin(self, running: RunningLink) -> None:
+        self._links[running.name] = running
+        running.begin(self._supervisor, self.events, take=self._take, failed=self._broke)
 
-        running.task = self._supervisor.start(Topic.LINK, running.state.name, work)
+    async def _end(self, running: RunningLink, after: RunningLink | None) -> None:
+        """End a link's work; what `after` took over of it stays as it is."""
+        await running.halt()
+        if after is None or after.link is not running.link:
+            await running.link.close()
+        for meter, courses in running.courses.items():
+            if after is None or after.courses.get(meter) is not courses:
+                for course in courses:
+                    course.reader.remember()
+        self._free_seats(running, after)
+        if after is None:
+            del self._links[running.name]
 
-    async def _halt(self, running: _Running) -> None:
-        """End a link's work after the polls that are under way."""
-        if running.task is None:
-            return
-        if running.worker is None:  # it did not even begin
-            running.task.cancel()
-        else:
-            running.worker.stop()
-        _, late = await asyncio.wait([running.task], timeout=_LAST_POLLS_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(running.task, return_exceptions=True)
+    async def _end_all(self, links: Sequence[RunningLink]) -> None:
+        async with AsyncExitStack() as rest:  # whatever goes wrong, the rest is ended too
+            rest.push_async_callback(self._supervisor.close)
+            if self._shelf is not None:
+                rest.push_async_callback(self._shelf.flush)
+            rest.push_async_callback(self._keeper.close)
+            await asyncio.gather(*(self._end(running, None) for running in links))
+
+    def _free_seats(self, running: RunningLink, other: RunningLink | None) -> None:
+        """Give back the seats of a link that the other one has not."""
+        for meter, seat in running.seats.items():
+            if other is None or other.seats.get(meter) != seat:
+                self._seats.give_back(seat)
 
     def _take(
-        self, running: _Running, load: LoadWatch, course: Course, poll: Poll, duration_s: float
+        self, running: RunningLink, load: LoadWatch, course: Course, poll: Poll, duration_s: float
     ) -> None:
         # Once for each poll: flat.
         state, report = course.state, poll.report
@@ -260,15 +269,21 @@ class Service:
         if self._is_kept:
             self._keeper.put(StoredPoll.of(course.key, course.layout, report))
 
+    def _broke(self, course: Course, error: Exception) -> None:
+        course.state.revision += 1
+        course.state.polls += 1
+        self._watch.broke(course, error, self._clock.now())
+
     async def _look(self) -> None:
         while True:
             await self._clock.sleep_until(self._clock.monotonic() + _LOOK_S)
             moved_s = self._wall.look()
             if moved_s:
-                text = f"the computer's clock was set {'on' if moved_s > 0 else 'back'} by "
-                self.events.tell(
-                    Level.WARNING, Topic.SERVICE, "", f"{text}{abs(moved_s):.0f} s; polls follow it"
+                text = (
+                    f"the computer's clock went {'on' if moved_s > 0 else 'back'} by "
+                    f"{abs(moved_s):.0f} s at once; polls follow it"
                 )
+                self.events.tell(Level.WARNING, Topic.SERVICE, "", text)
             for running in self._links.values():
                 if running.load is not None:
                     running.load.look()
@@ -281,3 +296,35 @@ class Service:
             for running in self._links.values()
             for meter, courses in running.courses.items()
         }
+
+
+class _SameProfile:
+    """Compares profiles, each pair once: thousands of meters share a few."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def __call__(self, one: Profile, other: Profile) -> bool:
+        key = id(one), id(other)
+        if key not in self._known:
+            self._known[key] = one == other
+        return self._known[key]
+
+
+def _is_same_link(before: RunningLink, plan: ResolvedLink, same_profile: _SameProfile) -> bool:
+    known = before.plan.meters
+    return (
+        before.leads_as(plan)
+        and len(known) == len(plan.meters)
+        and all(map(_is_same_meter, known, plan.meters, [same_profile] * len(known)))
+    )
+
+
+def _is_same_meter(one: ResolvedMeter, other: ResolvedMeter, same_profile: _SameProfile) -> bool:
+    # The points follow from the two.
+    return one.entry == other.entry and same_profile(one.profile, other.profile)
+
+
+def _cut_short(links: Sequence[RunningLink]) -> None:
+    for running in links:
+        running.cut_short()

@@ -54,6 +54,9 @@ class MeterState:
 
     fault_since: datetime | None = None
 
+    courses_told: int = 0
+    """Of how many of its courses somebody was told that they bring nothing."""
+
     @property
     def is_alive(self) -> bool:
         """Whether it answered when it was asked last."""
@@ -61,7 +64,7 @@ class MeterState:
 
     @property
     def time(self) -> datetime | None:
-        """When it was asked last, UTC."""
+        """When the newest of its values were read, UTC; None: there are none yet."""
         times = [report.time for report in self.reports if report is not None]
         return max(times, default=None)
 
@@ -187,7 +190,7 @@ class Snapshot:
         self.site = site
         self.started = started
         self.meters: dict[str, MeterState] = {}
-        """By name, in the order of the site file."""
+        """By name, in the order of the site file, link by link."""
 
         self.links: dict[str, LinkState] = {}
         self.sinks: dict[str, SinkState] = {}

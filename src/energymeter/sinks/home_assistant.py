@@ -137,8 +137,12 @@ def _component(info: MeterInfo, series: Series, place: Place) -> dict[str, Any]:
         component["dev_cla"] = look.device_class
     if look.state_class is not None:
         component["stat_cla"] = look.state_class
-        decimals = decimals_of(series.unit, series.type, series.divisor)
-        component["suggested_display_precision"] = decimals
+        component["suggested_display_precision"] = decimals_of(
+            series.unit,
+            series.type,
+            series.divisor,
+            is_whole=series.form is Form.INTEGER or series.divisor > 1,
+        )
     if look.is_diagnostic:
         component["ent_cat"] = "diagnostic"
     return component

@@ -17,11 +17,12 @@ from energymeter.errors import ConfigError, SinkUnavailableError
 from energymeter.service.sink import MeterInfo, SinkPoll
 from energymeter.sinks.home_assistant import Discovery
 from energymeter.sinks.homie import HomieLayout
+from energymeter.sinks.mqtt_driver import Broker, check_driver
 from energymeter.sinks.mqtt_layout import Message, TopicLayout
 from energymeter.sinks.mqtt_names import identifier, topic_prefix
 from energymeter.sinks.mqtt_plain import PlainLayout
 from energymeter.sinks.mqtt_presence import Presence
-from energymeter.sinks.mqtt_session import Broker, Session, check_driver
+from energymeter.sinks.mqtt_session import Session
 from energymeter.site.sinks import MqttEntry
 from energymeter.transports import TlsFiles
 

@@ -1,29 +1,34 @@
-"""One connection to an MQTT broker, from hello to good-bye; knows aiomqtt, and nobody else does.
+"""One connection to an MQTT broker, from hello to good-bye.
 
-What goes wrong becomes a `SinkUnavailableError` with one sentence. A session is used once: when it
-is lost or closed, the next connection is a new one.
+This and `mqtt_driver` are all that knows aiomqtt. What goes wrong becomes a
+`SinkUnavailableError` with one sentence. A session is used once: when it is lost or closed, the
+next connection is a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-import socket
-import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from energymeter.errors import ConfigError, SinkUnavailableError
+from energymeter.errors import SinkUnavailableError
+from energymeter.sinks.mqtt_driver import (
+    Broker,
+    TlsSocket,
+    driver_log,
+    hang_up,
+    watch_writing,
+    why_not,
+)
 from energymeter.sinks.mqtt_layout import Message
 
 if TYPE_CHECKING:
     import aiomqtt
 
-__all__ = ["Broker", "Session", "check_driver"]
+__all__ = ["Session"]
 
 _IN_FLIGHT: Final = 20
 """Messages sent and not yet acknowledged. Brokers allow 20 of QoS 2 by default (mosquitto hangs up
@@ -35,64 +40,10 @@ _KEEPALIVE_S: Final = 30
 _GOODBYE_S: Final = 1.0
 """How long a good-bye may take."""
 
-_BAD_LOGIN: Final = (134, 135)
-"""Reason codes of MQTT 5, into which the driver translates those of 3.1.1."""
+_REFUSED: Final = 128
+"""The first code that says no to a subscription (MQTT 3.1.1, 3.9.3)."""
 
-_REASONS: Final = {
-    132: "it does not speak MQTT 3.1.1",
-    133: "it does not accept the client id, set client_id",
-    136: "it is not available",
-    137: "it is busy",
-    138: "this client is banned",
-}
-
-_log = logging.getLogger("energymeter.sinks.mqtt.driver")
-_log.setLevel(logging.CRITICAL)  # whatever it complains of is raised as an error here
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where to connect, and as whom."""
-
-    host: str
-    port: int
-    client_id: str
-    qos: int = 1
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: ssl.SSLContext | None = None
-    patience_s: float = 10.0
-    """How long to wait for any answer."""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return f"the MQTT broker at {self.host}:{self.port}"
-
-
-class _TlsSocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; the driver only forgets it."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        """See `ssl.SSLSocket.do_handshake`."""
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-def check_driver() -> None:
-    """See that the driver is there.
-
-    Raises:
-        ConfigError: It is not installed.
-    """
-    try:
-        import aiomqtt  # noqa: F401, PLC0415 - an extra
-    except ImportError as error:
-        msg = "the MQTT sink needs aiomqtt: pip install 'energymeter[mqtt]'"
-        raise ConfigError(msg) from error
+Result = TypeVar("Result")
 
 
 class Session:
@@ -133,12 +84,12 @@ class Session:
             # The thread that connects cannot be stopped; what it opens is closed when it is done.
             self._entering.add_done_callback(lambda done: _drop(client, done))
             client.timeout = 0.0
-            if _hang_up(client):
+            if hang_up(client):
                 self._entering.cancel()
             raise
         except (aiomqtt.MqttError, OSError, ValueError) as error:
-            _hang_up(client)
-            raise SinkUnavailableError(_why_not(error, self._broker)) from error
+            hang_up(client)
+            raise SinkUnavailableError(why_not(error, self._broker)) from error
         self._listening = asyncio.create_task(self._listen(client))
 
     async def subscribe(self, filters: Iterable[str]) -> bool:
@@ -147,14 +98,9 @@ class Session:
         Raises:
             SinkUnavailableError: The connection is gone or the broker silent.
         """
-        import aiomqtt  # noqa: PLC0415 - an extra
-
         client = self._live_client()
-        try:
-            codes = await client.subscribe([(each, 0) for each in filters])
-        except aiomqtt.MqttError as error:
-            raise self._lost(error) from error
-        return all((code if isinstance(code, int) else code.value) < 128 for code in codes)
+        codes = await self._raced(client.subscribe([(each, 0) for each in filters]))
+        return all((code if isinstance(code, int) else code.value) < _REFUSED for code in codes)
 
     async def unsubscribe(self, filters: Iterable[str]) -> None:
         """Ask for these messages no longer.
@@ -162,13 +108,7 @@ class Session:
         Raises:
             SinkUnavailableError: The connection is gone or the broker silent.
         """
-        import aiomqtt  # noqa: PLC0415 - an extra
-
-        client = self._live_client()
-        try:
-            await client.unsubscribe(list(filters))
-        except aiomqtt.MqttError as error:
-            raise self._lost(error) from error
+        await self._raced(self._live_client().unsubscribe(list(filters)))
 
     async def publish(self, messages: Iterable[Message]) -> None:
         """Send messages in this order; returns when the broker has acknowledged all of them.
@@ -178,26 +118,30 @@ class Session:
                 arrived.
         """
         client = self._live_client()
-        listening = self._listening
-        assert listening is not None  # noqa: S101 - it is as long as there is a client
         rest = iter(messages)
         first = list(islice(rest, _IN_FLIGHT))
-        if not first:
-            return
-        sending = asyncio.create_task(self._send_all(client, chain(first, rest), len(first)))
+        if first:
+            await self._raced(self._send_all(client, chain(first, rest), len(first)))
+
+    async def _raced(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of `work`, unless the connection breaks: then its answer will not come."""
+        listening = self._listening
+        assert listening is not None  # noqa: S101 - it is as long as there is a live client
+        task = asyncio.create_task(work)
         try:
-            is_stuck = await self._is_stuck((sending, listening))
+            is_stuck = await self._is_stuck((task, listening))
         except asyncio.CancelledError:
-            await _cancelled(sending)
+            await _cancelled(task)
             raise
-        if not sending.done():  # acknowledgements will not come any more
-            await _cancelled(sending)
+        if not task.done():
+            await _cancelled(task)
             raise self._lost(TimeoutError("timed out") if is_stuck else None)
-        error = sending.exception()
+        error = task.exception()
         if error is not None:
             raise self._lost(error) from error
+        return task.result()
 
-    async def _is_stuck(self, tasks: tuple[asyncio.Task[None], asyncio.Task[None]]) -> bool:
+    async def _is_stuck(self, tasks: Iterable[asyncio.Task[Any]]) -> bool:
         """Wait until one of them is done; returns whether nothing has moved for too long."""
         while True:
             before = self._acknowledged
@@ -217,7 +161,7 @@ class Session:
         if self._listening is None:
             if self._entering is not None:
                 await asyncio.wait((self._entering,), timeout=self._broker.patience_s)
-            _hang_up(client)
+            hang_up(client)
             return
         try:
             if not (self._is_lost or self._listening.done()):
@@ -225,7 +169,7 @@ class Session:
                     await asyncio.wait_for(self._part(client, goodbye), 2 * _GOODBYE_S)
         finally:
             # What has not gone by now never will; the listener ends when the socket is closed.
-            _hang_up(client)
+            hang_up(client)
             await asyncio.wait((self._listening,), timeout=_GOODBYE_S)
             self._listening.cancel()
             await asyncio.wait((self._listening,))
@@ -235,7 +179,7 @@ class Session:
 
         broker = self._broker
         if broker.tls is not None:
-            broker.tls.sslsocket_class = _TlsSocket
+            broker.tls.sslsocket_class = TlsSocket
         client = aiomqtt.Client(
             broker.host,
             broker.port,
@@ -247,11 +191,10 @@ class Session:
             keepalive=_KEEPALIVE_S,
             max_inflight_messages=_IN_FLIGHT,
             tls_context=broker.tls,
-            logger=_log,
-            # Or each message would wait for the acknowledgement of the one before.
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            logger=driver_log,
         )
         client.pending_calls_threshold = _IN_FLIGHT + 10
+        watch_writing(client)
         return client
 
     def _live_client(self) -> aiomqtt.Client:
@@ -312,7 +255,7 @@ class Session:
             await client.__aexit__(None, None, None)
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancelled(task: asyncio.Task[Any]) -> None:
     """Cancel a task of ours and wait for its end, whatever that is."""
     task.cancel()
     await asyncio.wait((task,))
@@ -323,51 +266,4 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 def _drop(client: aiomqtt.Client, done: asyncio.Future[aiomqtt.Client]) -> None:
     if not done.cancelled():
         done.exception()
-    _hang_up(client)
-
-
-def _hang_up(client: aiomqtt.Client) -> bool:
-    """Close the socket without asking anybody; returns whether there was one.
-
-    The driver's own good-bye waits for what is still to be written, and after a failed login it
-    leaves the socket open for good.
-    """
-    driver = client._client  # noqa: SLF001 - nothing public leads to the socket
-    open_socket = driver.socket()
-    if not isinstance(open_socket, socket.socket):
-        return False
-    with suppress(OSError):
-        open_socket.shutdown(socket.SHUT_RDWR)
-    with suppress(OSError, ValueError):
-        # The driver reads what is left, meets the end and closes.
-        while driver.socket() is not None and driver.loop_read() == 0:
-            pass
-    return True
-
-
-def _why_not(error: Exception, broker: Broker) -> str:
-    """Why a connection could not be made, in one sentence."""
-    # The driver keeps the text of what was wrong, and hides the error itself as its context.
-    cause = error if isinstance(error, OSError) else error.__context__
-    code = getattr(getattr(error, "rc", None), "value", None)
-    if code in _BAD_LOGIN:
-        login = "username and password" if broker.username else "a client without username"
-        return f"{broker.name} does not accept {login}"
-    if code is not None:
-        return f"{broker.name} refuses: {_REASONS.get(code, str(error))}"
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        reason = cause.verify_message.rstrip(".")
-        return f"the certificate of {broker.name} is not trusted ({reason}); see ca_file"
-    if isinstance(cause, ssl.SSLError) or (broker.tls and isinstance(cause, ConnectionError)):
-        reason = getattr(cause, "reason", None) or cause.strerror or str(cause)
-        return f"no TLS with {broker.name} ({reason}); is this its port for TLS?"
-    if isinstance(cause, socket.gaierror):
-        return f"the host of {broker.name} is not known"
-    if isinstance(cause, TimeoutError) or "timed out" in str(error):
-        tls = "does it want a certificate" if broker.tls else "does it want tls"
-        return (
-            f"{broker.name} does not answer within {broker.patience_s:g} s; is it a broker, {tls}?"
-        )
-    if isinstance(cause, OSError):
-        return f"{broker.name} cannot be reached: {(cause.strerror or str(cause)).lower()}"
-    return f"{broker.name} cannot be used: {error}"
+    hang_up(client)

@@ -23,15 +23,7 @@ class TooLargeError(SinkRejectedError):
 
 
 class PartlyRejectedError(SinkRejectedError):
-    """The receiver has taken what it wants of a part.
-
-    Attributes:
-        lost: Polls that it did not take.
-    """
-
-    def __init__(self, message: str, *, lost: int) -> None:
-        super().__init__(message)
-        self.lost = lost
+    """The receiver has taken what it wants of a part: the rest is `lost`."""
 
 
 class Parts:
@@ -62,7 +54,7 @@ class Parts:
 
         Raises:
             SinkUnavailableError: As `post` raised it; what was sent before comes again.
-            SinkRejectedError: Some or all were refused; the message says how many.
+            SinkRejectedError: Some or all were refused; `lost` says how many.
         """
         parts = [polls[start : start + self._most] for start in range(0, len(polls), self._most)]
         parts.reverse()
@@ -73,13 +65,13 @@ class Parts:
             part = parts.pop()
             try:
                 await post(part)
-            except PartlyRejectedError as error:
-                lost, first = lost + error.lost, first or error
             except SinkRejectedError as error:
                 is_too_large = isinstance(error, TooLargeError)
                 may_search = splits < _MOST_SPLITS and self._clock.monotonic() < until
-                if len(part) == 1 or not (is_too_large or may_search):
-                    lost, first = lost + len(part), first or error
+                is_settled = len(part) == 1 or isinstance(error, PartlyRejectedError)
+                if is_settled or not (is_too_large or may_search):
+                    lost += len(part) if error.lost is None else error.lost
+                    first = first or error
                     continue
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
@@ -89,4 +81,4 @@ class Parts:
                     splits += 1
         if first is not None:
             msg = f"{lost} of {len(polls)} polls refused, {first.message}"
-            raise SinkRejectedError(msg) from first
+            raise SinkRejectedError(msg, lost=lost) from first

@@ -1,4 +1,4 @@
-"""Keep what meters say: the `Store` every store is, and the embedded one in a SQLite file.
+"""Keep what meters say: the `Store` every store is, one in a SQLite file, one in PostgreSQL.
 
     layout = layout_of(report.points)
     with SqliteStore(Path("site.db")) as store:
@@ -8,7 +8,8 @@
 
 `base` has the types, `errors` what can go wrong. `sqlite` puts the embedded store together from
 `schema` and `pool` (the file), `rows` (a poll as bytes), `columns` and `chunks` (an hour as few
-bytes), `reading`, `downsample`, `compaction` and `upkeep`.
+bytes), `reading`, `downsample`, `compaction` and `upkeep`. `postgres` does so for a server from the
+files that begin with its name. `history` and `downsample` tell both stores' histories.
 """
 
 from energymeter.store.base import (
@@ -28,8 +29,10 @@ from energymeter.store.errors import (
     StoreCorruptError,
     StoreError,
     StoreFullError,
+    StoreUnavailableError,
     StoreVersionError,
 )
+from energymeter.store.postgres import PostgresStore
 from energymeter.store.sqlite import SqliteStore
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "Kind",
     "Latest",
     "Layout",
+    "PostgresStore",
     "Series",
     "SqliteStore",
     "Store",
@@ -46,6 +50,7 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "StoreFullError",
+    "StoreUnavailableError",
     "StoreVersionError",
     "StoredPoll",
     "layout_of",

@@ -315,7 +315,7 @@ class Store(Protocol):
         ...
 
     def expire(self, before: datetime) -> bool:
-        """Drop one slice of what is older, by whole hours; returns whether there is more.
+        """Drop one slice of what is older, by whole hours or days; returns whether there is more.
 
         The newest poll of a meter stays.
         """

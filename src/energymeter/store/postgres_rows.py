@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from energymeter.reader.reading import Quality, Value
 from energymeter.store.base import Form, Latest, Layout, StoredPoll
-from energymeter.store.rows import QUALITY_OF, fits, rating_of
+from energymeter.store.rows import NULL, QUALITY_OF, fits, rating_of
 
 __all__ = ["Batch", "column_of", "decode"]
 
@@ -168,14 +168,16 @@ def decode(
     if len(numbers) != len(layout) or (ratings is not None and len(ratings) != len(layout)):
         msg = f"a poll of {len(numbers)} values in a layout of {len(layout)}"
         raise ValueError(msg)
-    values: list[Value] = [
-        number if number is None else _in_form(number, series.form)
-        for number, series in zip(numbers, layout.series, strict=True)
-    ]
-    for place, other in (others or {}).items():
-        values[int(place) - 1] = _other(other)
+    values: list[Value] = list(numbers)
+    all_good, formed = _forms_of(layout)
+    for place, form in formed:
+        number = numbers[place]
+        if number is not None:
+            values[place] = _in_form(number, form)
+    for key, other in (others or {}).items():
+        values[int(key) - 1] = _other(other)
     if ratings is None:
-        return Latest(layout, time_us, tuple(values), (_GOOD,) * len(layout))
+        return Latest(layout, time_us, tuple(values), all_good)
     qualities = tuple(QUALITY_OF[rating & 0x0F] for rating in ratings)
     return Latest(layout, time_us, tuple(values), qualities)
 
@@ -240,13 +242,21 @@ def _odd_row(place: int, poll: StoredPoll) -> tuple[_Shape, _Row]:
             numbers.append(number)
         if value is not None and number != value:
             others[str(at + 1)] = _as_other(value)
-    ratings = bytes(
-        rating_of(value, quality, poll.marks.get(at))
-        for at, (value, quality) in enumerate(zip(poll.values, poll.qualities, strict=True))
-    )
+    ratings = _ratings_of(poll)
     text = json.dumps(others, separators=(",", ":")).encode() if others else b""
     shape = _Shape(len(poll.values), tuple(nulls), any(ratings), len(text))
     return shape, _Row(place, numbers, ratings, text)
+
+
+def _ratings_of(poll: StoredPoll) -> bytes:
+    # Nearly all values are good in nearly all polls, so those are not looked up.
+    ratings = [0 if each is _GOOD else rating_of(0, each, None) for each in poll.qualities]
+    for at, value in enumerate(poll.values):
+        if value is None:
+            ratings[at] |= NULL
+    for at, mark in poll.marks.items():
+        ratings[at] |= rating_of(0, _GOOD, mark)
+    return bytes(ratings)
 
 
 def _as_double(value: Value) -> float | None:
@@ -273,6 +283,14 @@ def _other(value: Any) -> Value:  # noqa: ANN401 - whatever JSON gives
         msg = f"{value!r} among the values that are no doubles"
         raise TypeError(msg)
     return value
+
+
+@lru_cache(maxsize=1024)
+def _forms_of(layout: Layout) -> tuple[tuple[Quality, ...], tuple[tuple[int, Form], ...]]:
+    """Qualities of a poll that is good, and the places whose values are no doubles."""
+    whole = (Form.INTEGER, Form.BOOLEAN)
+    formed = [(place, each.form) for place, each in enumerate(layout.series) if each.form in whole]
+    return (_GOOD,) * len(layout), tuple(formed)
 
 
 def _in_form(number: float, form: Form) -> Value:

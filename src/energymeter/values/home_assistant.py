@@ -115,9 +115,17 @@ def home_assistant_unit(unit: str) -> str:
     return _UNITS.get(unit, unit)
 
 
-def decimals_of(unit: str, data_type: DataType, divisor: int = 1) -> int:
-    """How many decimals are worth showing: those the meter gives, of floats those that matter."""
-    if data_type.is_float:
+def decimals_of(unit: str, data_type: DataType, divisor: int = 1, *, is_whole: bool = True) -> int:
+    """How many decimals are worth showing: those the meter gives, of floats those that matter.
+
+    Args:
+        unit: The unit as the profile has it.
+        data_type: How the meter holds it.
+        divisor: The divisor of its scale.
+        is_whole: Whether nothing but that divisor is between the registers and the value; not so
+            with a scale the meter tells, or a transformer's ratio.
+    """
+    if data_type.is_float or not is_whole:
         return _DECIMALS.get(unit, _OTHER_DECIMALS)
     digits = 0
     while 10**digits % divisor and digits < _MOST_DECIMALS:
