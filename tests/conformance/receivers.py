@@ -34,7 +34,7 @@ __all__ = ["KINDS", "Receiver", "receiver"]
 Id = tuple[str, int]
 """A meter and a time in microseconds."""
 
-_PATIENCE: Final = Patience(2.0, 2.0, 4.0)
+_PATIENCE: Final = Patience(5.0, 5.0, 10.0)
 
 
 class Receiver(Protocol):

@@ -21,6 +21,8 @@ from energymeter.store import StoredPoll
 
 NAMES = ("quick", "slow")
 SEGMENT_BYTES = 1024
+FILES = settings(max_examples=50, deadline=None)
+"""Real files: how long one takes is the disk's business."""
 
 
 def as_bits(found: StoredPoll) -> tuple[Any, ...]:
@@ -34,6 +36,7 @@ def as_bits(found: StoredPoll) -> tuple[Any, ...]:
     )
 
 
+@FILES
 @given(any_polls(), st.integers(1, 30))
 def test_any_poll_comes_back_to_the_last_bit_also_after_a_restart(
     given_polls: list[StoredPoll], most: int
@@ -53,6 +56,7 @@ def test_any_poll_comes_back_to_the_last_bit_also_after_a_restart(
     assert list(map(as_bits, found)) == list(map(as_bits, given_polls))
 
 
+@FILES
 @given(st.integers(0, 50), st.data())
 def test_damage_loses_what_it_hits_and_nothing_else_and_no_poll_is_wrong(
     count: int, data: st.DataObject
@@ -90,6 +94,7 @@ _STEPS = st.lists(
 )
 
 
+@FILES
 @given(_STEPS, st.integers(4000, 12_000))
 def test_beyond_a_bound_each_poll_is_had_waits_or_is_counted_as_dropped(
     steps: list[tuple[str, int]], most_bytes: int

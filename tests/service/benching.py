@@ -33,7 +33,8 @@ from energymeter.service.snapshot import LinkState, MeterState
 from energymeter.service.timetable import Moments, WallClock
 from energymeter.site import LinkEntry, MeterEntry, ResolvedLink, ResolvedMeter
 from energymeter.store import Store, StoredPoll, layout_of
-from energymeter.transports import MemoryEndpoint, MemoryLine, TcpEndpoint, Wire, parse_wire
+from energymeter.transports import MemoryLine, TcpEndpoint, Wire, parse_wire
+from energymeter.transports.memory import MemoryEndpoint
 
 __all__ = [
     "PLAIN",

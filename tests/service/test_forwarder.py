@@ -233,7 +233,7 @@ def test_a_sink_that_hangs_holds_up_no_other_one(tmp_path: Path) -> None:
                     hung.journal.append(polls(range(number, number + 5)))
                     for forwarder in forwarders:
                         forwarder.wake()
-                await until(lambda: len(fine.sink.got) == 100)
+                await until(lambda: fine.state.sent == 100)
                 assert (hung.state.waiting, fine.state.waiting) == (100, 0)
             assert fine.sink.numbers == list(range(100))
             assert hung.sink.got == []

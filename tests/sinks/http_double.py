@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["HttpDouble", "Reply", "Request", "closed_port", "serving"]
+__all__ = ["HttpDouble", "Reply", "Request", "serving"]
 
 
 @dataclass(frozen=True)
@@ -134,11 +133,3 @@ async def serving(
         server.close()
         await server.wait_closed()
         await asyncio.sleep(0.01)
-
-
-@contextmanager
-def closed_port() -> Iterator[int]:
-    """A port nobody listens on, and nobody else can take."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]

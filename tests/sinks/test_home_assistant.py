@@ -136,9 +136,10 @@ def component_of(profile: str, name: str) -> dict[str, Any]:
         (ELECTRIC, "voltage_phase_a", ("voltage", "measurement", "V", 1)),
         (ELECTRIC, "active_energy_import", ("energy", "total_increasing", "kWh", 2)),
         (ELECTRIC, "frequency", ("frequency", "measurement", "Hz", 2)),
-        ("energymeter/water", "volume", ("water", "total_increasing", "m³", 2)),
-        ("energymeter/gas", "gas_volume", ("gas", "total_increasing", "m³", 2)),
-        ("generic/tuf-2000m", "volume_net", ("water", "total", "m³", 3)),
+        ("energymeter/water", "volume_total", ("water", "total_increasing", "m³", 2)),
+        ("energymeter/gas", "volume_total", ("gas", "total_increasing", "m³", 2)),
+        ("generic/tuf-2000m", "volume_net", ("volume", "total", "m³", 0)),
+        ("schneider-electric/ion6200", "voltage_phase_a", ("voltage", "measurement", "V", 1)),
     ],
 )
 def test_value_has_the_classes_of_its_quantity(
@@ -156,13 +157,13 @@ def test_reactive_energy_keeps_its_statistics_without_a_class() -> None:
 
 
 def test_settings_are_diagnostic_and_make_no_statistics() -> None:
-    component = component_of("schneider-electric/pm8000", "serial_number")
+    component = component_of("energymeter/water", "meter_type")
     assert component["ent_cat"] == "diagnostic"
     assert "stat_cla" not in component
 
 
 def test_flag_is_a_binary_sensor() -> None:
-    component = component_of("energymeter/water", "online")
+    component = component_of("energymeter/water", "status_online")
     assert (component["p"], component["pl_on"], component["pl_off"]) == (
         "binary_sensor",
         "True",

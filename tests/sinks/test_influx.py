@@ -27,7 +27,7 @@ OPTIONS: Final[dict[int, dict[str, Any]]] = {
     3: {"database": "energy", "token": "secret"},
 }
 LOGINS: Final = {1: "Basic bWU6c2VjcmV0", 2: "Token secret", 3: "Bearer secret"}
-PATIENCE: Final = Patience(2.0, 2.0, 4.0)
+PATIENCE: Final = Patience(5.0, 5.0, 10.0)
 
 every_version = pytest.mark.parametrize("version", [1, 2, 3])
 

@@ -20,7 +20,7 @@ from energymeter.sinks.poll_json import poll_object
 from energymeter.sinks.webhook import WebhookSink, idempotency_key
 from energymeter.site.sinks import WebhookEntry
 
-PATIENCE: Final = Patience(2.0, 2.0, 4.0)
+PATIENCE: Final = Patience(5.0, 5.0, 10.0)
 
 
 def sink_to(url: str, **other: Any) -> WebhookSink:

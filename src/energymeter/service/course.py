@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 from energymeter.client import Unit
 from energymeter.clock import Clock
+from energymeter.codec import ReadRequest
+from energymeter.errors import LinkClosedError
 from energymeter.planner import Cost, plan_rates
 from energymeter.profiles import Point, Profile
 from energymeter.reader import MeterReader, Rating, ReaderKind, wire_cost
@@ -17,7 +19,7 @@ from energymeter.reader.memory import Memory
 from energymeter.service.sink import MeterInfo
 from energymeter.service.snapshot import MeterState
 from energymeter.service.timetable import Moments
-from energymeter.site import MeterEntry, ResolvedMeter
+from energymeter.site import MeterEntry, ResolvedLink, ResolvedMeter
 from energymeter.store import Layout, layout_of
 from energymeter.transports import Wire
 
@@ -106,6 +108,15 @@ class _Kind:
     layout: Layout
 
 
+class _Nobody:
+    """Whom the pattern of a kind of readers asks: it never reads."""
+
+    async def read(self, request: ReadRequest) -> bytes:
+        """See `UnitClient.read`."""
+        msg = f"nobody is asked for {request} while reads are planned"
+        raise LinkClosedError(msg)
+
+
 class CourseMaker:
     """Makes courses; what meters of one kind have in common is made once.
 
@@ -116,6 +127,18 @@ class CourseMaker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kinds: dict[tuple[object, ...], tuple[Profile, tuple[_Kind, ...]]] = {}
+
+    def prepare(self, links: Iterable[ResolvedLink]) -> None:
+        """Make what the meters of each kind have in common; may run in a thread.
+
+        Planning the reads of several rates takes seconds for some meters.
+
+        Raises:
+            ConfigError: A point is longer than the longest read.
+        """
+        for link in links:
+            for meter in link.meters:
+                self._kinds_of(meter, link.wire)
 
     def make(
         self,
@@ -138,7 +161,7 @@ class CourseMaker:
         Raises:
             ConfigError: A point is longer than the longest read.
         """
-        kinds = self._kinds_of(meter, unit, wire)
+        kinds = self._kinds_of(meter, wire)
         intervals = _intervals_s(meter.entry)
         state = MeterState(
             info=MeterInfo(
@@ -181,7 +204,7 @@ class CourseMaker:
         kept = {id(profile) for profile in profiles}
         self._kinds = {key: kind for key, kind in self._kinds.items() if id(kind[0]) in kept}
 
-    def _kinds_of(self, meter: ResolvedMeter, unit: Unit, wire: Wire) -> tuple[_Kind, ...]:
+    def _kinds_of(self, meter: ResolvedMeter, wire: Wire) -> tuple[_Kind, ...]:
         entry, cost = meter.entry, wire_cost(wire)
         key = (
             id(meter.profile),
@@ -196,10 +219,10 @@ class CourseMaker:
         found = self._kinds.get(key)
         if found is None:
             # The profile is kept too, so that no other one can come to have its id.
-            found = self._kinds[key] = (meter.profile, tuple(self._new_kinds(meter, unit, wire)))
+            found = self._kinds[key] = (meter.profile, tuple(self._new_kinds(meter, wire)))
         return found[1]
 
-    def _new_kinds(self, meter: ResolvedMeter, unit: Unit, wire: Wire) -> list[_Kind]:
+    def _new_kinds(self, meter: ResolvedMeter, wire: Wire) -> list[_Kind]:
         entry, cost = meter.entry, wire_cost(wire)
         ratios: dict[Literal["ct", "pt"], Fraction] = {}
         if entry.ct is not None:
@@ -215,7 +238,7 @@ class CourseMaker:
                 "ratios": ratios,
                 "rating": None if entry.rated_current is None else Rating(entry.rated_current),
             }
-            reader = MeterReader(unit, meter.profile, **arguments, clock=self._clock)
+            reader = MeterReader(_Nobody(), meter.profile, **arguments, clock=self._clock)
             tops = {counter.name: counter.tops for counter in reader.counters}
             kinds.append(_Kind(rate, arguments, reader.kind, layout_of(reader.points, tops)))
         return kinds

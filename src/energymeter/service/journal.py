@@ -102,13 +102,15 @@ class Journal:
             ValueError: A poll has not as many values and qualities as its layout; none was taken.
         """
         holdings = self._holdings
+        with holdings.lock:
+            if not holdings.bookmarks:
+                holdings.end += len(polls)  # nobody will ever ask for them
+                holdings.pending.clear()
+                self.fault = ""
+                return
         records = encode_polls(polls, holdings.end, holdings.layouts)
         with holdings.lock:
             holdings.end += len(records)
-            if not holdings.bookmarks:
-                holdings.pending.clear()  # nobody will ever ask for them
-                self.fault = ""
-                return
             holdings.pending += records
         self._write_pending()
         self._bound_memory()

@@ -110,6 +110,7 @@ class Service:
             if self._is_stopped:
                 return
             # Everything that can fail comes first, on links that nobody uses yet.
+            await asyncio.to_thread(self._maker.prepare, links)
             fresh = self._prepared(links)
             wanted = {plan.entry.name for plan in links}
             gone = [

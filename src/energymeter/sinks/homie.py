@@ -19,7 +19,8 @@ from energymeter.reader.reading import Value
 from energymeter.service.sink import MeterInfo, SinkPoll
 from energymeter.sinks.mqtt_layout import Message, Place, Switch
 from energymeter.sinks.mqtt_names import identifier, spoken
-from energymeter.sinks.numbers import number_text, plain_value
+from energymeter.sinks.mqtt_values import meant_value
+from energymeter.sinks.numbers import number_text
 from energymeter.store.base import Form, Series
 from energymeter.values import quantity_of
 from energymeter.values.home_assistant import home_assistant_unit
@@ -179,7 +180,7 @@ def _property(name: str) -> str:
 
 def _payload(series: Series, value: Value) -> bytes:
     """A value as its datatype is written; empty, which deletes the topic, where there is none."""
-    plain = plain_value(series, value)
+    plain = meant_value(series, value)
     if plain is None:
         return b""
     if isinstance(plain, bool):

@@ -10,6 +10,7 @@ import logging
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,7 @@ __all__ = [
     "check_driver",
     "driver_log",
     "hang_up",
-    "watch_writing",
+    "watch_sockets",
     "why_not",
 ]
 
@@ -89,11 +90,16 @@ def check_driver() -> None:
         raise ConfigError(msg) from error
 
 
-def watch_writing(client: aiomqtt.Client) -> None:
-    """Have the loop told at once when the driver wants to write.
+def watch_sockets(client: aiomqtt.Client, on_open: Callable[[], None]) -> None:
+    """Have the loop told at once when the driver wants to write, and us when it has a socket.
 
-    aiomqtt tells it in the next turn. When the connection breaks in between, the loop is given the
-    number of a closed socket, or of another one that has it by then.
+    aiomqtt tells the loop in the next turn. When the connection breaks in between, the loop is
+    given the number of a closed socket, or of another one that has it by then.
+
+    Args:
+        client: Not connected yet.
+        on_open: Called by the loop once it listens to the socket; before that the socket is the
+            business of the thread that connects.
     """
     driver = client._client  # noqa: SLF001 - as in `hang_up`
     loop, here = asyncio.get_running_loop(), threading.get_ident()
@@ -102,38 +108,51 @@ def watch_writing(client: aiomqtt.Client) -> None:
         try:
             driver.loop_write()
         except OSError:
-            hang_up(client)
+            hang_up(client, has_listener=True)
 
     def watch(open_socket: socket.socket) -> None:
         if open_socket.fileno() >= 0:
             loop.add_writer(open_socket.fileno(), write)
 
-    def wants_to_write(_client: object, _userdata: object, open_socket: Any) -> None:  # noqa: ANN401 - whatever paho has
+    def wants_to_write(_client: object, _data: object, open_socket: Any) -> None:  # noqa: ANN401
         if threading.get_ident() == here:
             watch(open_socket)
         else:  # the thread that connects
             loop.call_soon_threadsafe(watch, open_socket)
 
+    listen = driver.on_socket_open
+
+    def has_opened(paho: Any, data: Any, open_socket: Any) -> None:  # noqa: ANN401
+        if listen is not None:
+            listen(paho, data, open_socket)
+        loop.call_soon_threadsafe(on_open)
+
     driver.on_socket_register_write = wants_to_write
+    driver.on_socket_open = has_opened
 
 
-def hang_up(client: aiomqtt.Client) -> bool:
-    """Close the socket without asking anybody; returns whether there was one.
+def hang_up(client: aiomqtt.Client, *, has_listener: bool = False) -> None:
+    """Close the socket, if there is one, without asking anybody.
 
     The driver's own good-bye waits for what is still to be written, and after a failed login it
     leaves the socket open for good.
+
+    Args:
+        client: Connected or not.
+        has_listener: Whether somebody goes through its messages, and so learns of the end.
     """
     driver = client._client  # noqa: SLF001 - nothing public leads to the socket
     open_socket = driver.socket()
     if not isinstance(open_socket, socket.socket):
-        return False
+        return
+    if not has_listener:
+        driver.on_disconnect = None  # an error that nobody takes is complained of by the loop
     with suppress(OSError):
         open_socket.shutdown(socket.SHUT_RDWR)
     with suppress(OSError, ValueError):
         # The driver reads what is left, meets the end and closes.
         while driver.socket() is not None and driver.loop_read() == 0:
             pass
-    return True
 
 
 def why_not(error: Exception, broker: Broker) -> str:

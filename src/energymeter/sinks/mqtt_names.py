@@ -69,7 +69,7 @@ def identifier(name: str, joint: str = "_") -> str:
     folded = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", folded)
     kept = joint.join(words)[:_MOST_CHARS].rstrip(joint)
-    if kept == name and not _HASHED.fullmatch(name[-9:]):
+    if name and kept == name and not _HASHED.fullmatch(name[-9:]):
         return name
     return f"{kept}{joint}{_hash(name)}" if kept else _hash(name)
 

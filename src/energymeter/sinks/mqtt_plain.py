@@ -17,7 +17,7 @@ from energymeter.reader.reading import Quality, Value
 from energymeter.service.sink import MeterInfo, SinkPoll
 from energymeter.sinks.mqtt_layout import Message, Place, Switch
 from energymeter.sinks.mqtt_names import topic_level
-from energymeter.sinks.numbers import number_text, plain_value
+from energymeter.sinks.mqtt_values import json_text
 from energymeter.sinks.poll_json import time_text
 from energymeter.store.base import Series
 
@@ -25,9 +25,6 @@ __all__ = ["PlainLayout"]
 
 _ONLINE: Final = b"online"
 _OFFLINE: Final = b"offline"
-_SHORT: Final = 10
-"""Characters; what arithmetic adds to a number makes it longer."""
-
 _MS: Final = 1000
 """Microseconds in a millisecond."""
 
@@ -122,7 +119,7 @@ class PlainLayout:
                 each = known[series.name] = _Known(series.name)
             if value != each.value:  # most are what they were
                 each.value = value
-                each.member = each.key + _json_value(series, value)
+                each.member = each.key + json_text(series, value)
             each.quality = quality
             each.time_ms = time_ms
         all_known = known.values()
@@ -147,18 +144,3 @@ class PlainLayout:
 def _doubt(known: _Known) -> str:
     is_missing = known.quality is Quality.GOOD  # a number that is none
     return (Quality.NOT_AVAILABLE if is_missing else known.quality).value
-
-
-def _json_value(series: Series, value: Value) -> str:
-    if type(value) is float:
-        text = repr(value)
-        if len(text) <= _SHORT and text[-1].isdigit():  # no digits that arithmetic has added
-            return text.removesuffix(".0")
-    plain = plain_value(series, value)
-    if plain is None:
-        return "null"
-    if isinstance(plain, bool):
-        return "true" if plain else "false"
-    if isinstance(plain, str):
-        return json.dumps(plain)
-    return number_text(plain)

@@ -20,7 +20,7 @@ from energymeter.sinks.mqtt_driver import (
     TlsSocket,
     driver_log,
     hang_up,
-    watch_writing,
+    watch_sockets,
     why_not,
 )
 from energymeter.sinks.mqtt_layout import Message
@@ -64,6 +64,7 @@ class Session:
         self._client: aiomqtt.Client | None = None
         self._entering: asyncio.Future[aiomqtt.Client] | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._has_socket = False
         self._is_lost = False
         self._acknowledged = 0
         """Messages in all."""
@@ -84,7 +85,8 @@ class Session:
             # The thread that connects cannot be stopped; what it opens is closed when it is done.
             self._entering.add_done_callback(lambda done: _drop(client, done))
             client.timeout = 0.0
-            if hang_up(client):
+            if self._has_socket:
+                hang_up(client)
                 self._entering.cancel()
             raise
         except (aiomqtt.MqttError, OSError, ValueError) as error:
@@ -169,7 +171,7 @@ class Session:
                     await asyncio.wait_for(self._part(client, goodbye), 2 * _GOODBYE_S)
         finally:
             # What has not gone by now never will; the listener ends when the socket is closed.
-            hang_up(client)
+            hang_up(client, has_listener=True)
             await asyncio.wait((self._listening,), timeout=_GOODBYE_S)
             self._listening.cancel()
             await asyncio.wait((self._listening,))
@@ -194,8 +196,11 @@ class Session:
             logger=driver_log,
         )
         client.pending_calls_threshold = _IN_FLIGHT + 10
-        watch_writing(client)
+        watch_sockets(client, self._have_socket)
         return client
+
+    def _have_socket(self) -> None:
+        self._has_socket = True
 
     def _live_client(self) -> aiomqtt.Client:
         if self._client is None or self._listening is None:
