@@ -194,3 +194,19 @@ class _nothing:  # noqa: N801 - stands where a function of contextlib would
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_tap_may_come_and_go_while_the_link_is_at_work() -> None:
+    async def scenario(clock: LoopClock) -> None:
+        ear = Ear()
+        bus = await Bus(clock, {1: right(0.1)}).start()
+        async with bus.link() as link:
+            await read(link)
+            link.tap = ear
+            await read(link)
+            link.tap = None
+            await read(link)
+
+        assert ear.told == ["sent", "received"]
+
+    run_leaping(scenario)

@@ -124,6 +124,9 @@ class FakeReader:
             self.under_way -= 1
         return report
 
+    def remember(self) -> None:
+        """See `MeterReader.remember`; it learns nothing."""
+
 
 def course_of(
     clock: Clock,
@@ -225,29 +228,39 @@ class Town:
             town = cls(clock, stack)
             for host in hosts:
                 await town.build(host)
-            monkeypatch.setattr(Wire, "endpoint", town._endpoint)
+            monkeypatch.setattr(Wire, "endpoint", lambda wire: town._endpoint(wire))
             town.service = Service("town", clock=clock, **keys)
             await town.service.start()
             try:
                 yield town
             finally:
-                await town.service.stop()
+                await town.stop()
 
     async def build(self, host: str) -> Units:
         """Put units at the end of a line."""
-        line = self.lines[host] = MemoryLine(name=host, clock=self.clock)
+        line = self._line(host)
         units = self.units[host] = Units(self.clock)
         server = ModbusServer(units, listener=line.listener(), clock=self.clock)
         await self._stack.enter_async_context(server)
         return units
+
+    async def stop(self) -> None:
+        """Stop the service, with time for the polls that are under way."""
+        stopping = asyncio.create_task(self.service.stop())
+        while not stopping.done():
+            await self.clock.advance(1.0)
+            await asyncio.sleep(0.001)
+        await stopping
 
     def courses(self, link: str = "bus") -> Mapping[str, list[Course]]:
         """What the service polls on a link."""
         return self.service._links[link].courses
 
     def _endpoint(self, wire: Wire) -> MemoryEndpoint:
-        line = self.lines.get(wire.host or "")
-        return (line or MemoryLine(name=wire.host or "", clock=self.clock)).endpoint()
+        return self._line(wire.host or "").endpoint()
+
+    def _line(self, host: str) -> MemoryLine:
+        return self.lines.setdefault(host, MemoryLine(name=host, clock=self.clock))
 
 
 class ListStore:

@@ -348,6 +348,31 @@ def test_polls_beyond_the_bound_are_dropped_counted_and_told_once_a_minute(tmp_p
     run(scenario())
 
 
+def test_one_that_takes_over_a_sink_goes_on_counting_and_tells_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as box:
+            box.most_bytes = 10_000
+            forwarder = box.forwarder()
+            box.sink.fails = SinkRejectedError("no such bucket")
+            async with running(forwarder):
+                append(box, forwarder, *range(200))
+                await until(box.is_done)
+            lost = box.state.dropped
+            assert lost == 200
+            told = len(box.told)
+            box.sink.fails = None
+            successor = box.forwarder()
+            async with running(successor):
+                append(box, successor, 200)
+                await until(lambda: box.state.sent == 1)
+            assert box.state.dropped == lost
+            assert len(box.told) == told
+
+    run(scenario())
+
+
 def test_polls_of_a_meter_the_site_no_longer_has_are_counted_and_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as box:

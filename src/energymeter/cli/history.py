@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final
@@ -217,19 +216,22 @@ def _print_rows(rows: Sequence[dict[str, Any]], output: str | None) -> None:
     elif not rows:
         click.echo("energymeter history: the store is empty", err=True)
     elif output == "csv":
-        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        _write_csv([list(rows[0]), *(list(row.values()) for row in rows)])
     else:
         _print_table([list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)])
+
+
+def _write_csv(rows: Iterable[Sequence[Any]]) -> None:
+    from energymeter.store.export import csv_rows  # noqa: PLC0415 - NumPy takes its time
+
+    csv_rows(sys.stdout).writerows(rows)
 
 
 def _print_history(answer: _Answer, output: str | None) -> None:
     if output == "json":
         click.echo(_as_json(answer))
     elif output == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows(_csv_rows(answer))
+        _write_csv(_csv_rows(answer))
     elif not len(answer.history):
         span = f"{_iso(answer.start, answer.zone)} and {_iso(answer.end, answer.zone)}"
         text = f"nothing of {answer.meter} {answer.series.name} between {span}"

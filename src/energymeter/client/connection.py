@@ -82,7 +82,9 @@ class Connection(asyncio.Protocol):
         self.leftover: asyncio.Future[bool] | None = None
         """A question whose asker has gone, while it takes the line; whether it was answered."""
         self._owner = owner
-        self._tap = owner.tap
+        self.tap = owner.tap
+        """Told every byte and event; may be changed at any time."""
+
         self._now = owner.clock.monotonic
         self._make_framer = make_framer
         self._gap_s = _TOLERATED_GAPS_S.get(owner.framing)
@@ -101,8 +103,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if self._drop_reason is not None:
             self._transport.abort()
-        elif self._tap is not None:
-            self._tap.opened(self._now())
+        elif self.tap is not None:
+            self.tap.opened(self._now())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
@@ -125,8 +127,8 @@ class Connection(asyncio.Protocol):
         self._silent_timeouts = 0
         self.was_heard = True
         self.heard_at = self._now()
-        if self._tap is not None:
-            self._tap.received(self.heard_at, data)
+        if self.tap is not None:
+            self.tap.received(self.heard_at, data)
         state = self.state
         settled = state.receive(data)
         if settled:
@@ -150,8 +152,8 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Put bytes on the wire that nobody answers."""
         self._transport.write(data)  # type: ignore[union-attr]
-        if self._tap is not None:
-            self._tap.sent(self._now(), data)
+        if self.tap is not None:
+            self.tap.sent(self._now(), data)
 
     def send(  # noqa: PLR0913, PLR0917 - flat, for it runs once a request
         self,
@@ -177,8 +179,8 @@ class Connection(asyncio.Protocol):
                 unit, request, waiting, is_fence=is_fence, expires=deadline + _LATEST_S
             )
         self._transport.write(data)  # type: ignore[union-attr]
-        if self._tap is not None:
-            self._tap.sent(self._now(), data)
+        if self.tap is not None:
+            self.tap.sent(self._now(), data)
         # One alarm for the connection, set to the earliest deadline or sooner, never moved back.
         if self._alarm is None or deadline < self._alarm_due:
             if self._alarm is not None:
@@ -209,8 +211,8 @@ class Connection(asyncio.Protocol):
         if self._is_over:
             return
         self._is_over = True
-        if self._tap is not None and self._transport is not None:
-            self._tap.lost(self._now(), reason)
+        if self.tap is not None and self._transport is not None:
+            self.tap.lost(self._now(), reason)
         self._owner.on_lost(self, reason, by_peer=by_peer)
 
     def _hand_out(self, settled: list[tuple[Waiting, bytes | MeterError]]) -> None:
@@ -269,8 +271,8 @@ class Connection(asyncio.Protocol):
                 continue  # cancelled in this very turn of the loop
             if deadline <= now + _EARLY_S:
                 self._give_up(transaction, future, unit, timeout_s)
-                if self._tap is not None:
-                    self._tap.timed_out(now, unit)
+                if self.tap is not None:
+                    self.tap.timed_out(now, unit)
                 self._note_timeout()
             elif earliest is None or deadline < earliest:
                 earliest = deadline

@@ -102,7 +102,6 @@ class Link:
         self.framing = framing
         self.timeout_s = timeout_s
         self.clock = clock if clock is not None else SystemClock()
-        self.tap = tap
         self._now = self.clock.monotonic
         is_ordered = ignores_transactions or not framing.has_transactions
         self.health = LinkHealth(self._now(), is_numbered=not is_ordered)
@@ -170,6 +169,17 @@ class Link:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def tap(self) -> Tap | None:
+        """Told every byte and event; may be changed while the link is at work."""
+        return self._opener.tap
+
+    @tap.setter
+    def tap(self, tap: Tap | None) -> None:
+        self._opener.tap = tap
+        if self._opener.connection is not None:
+            self._opener.connection.tap = tap
 
     @property
     def is_open(self) -> bool:

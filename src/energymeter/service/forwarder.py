@@ -92,7 +92,7 @@ class Forwarder:
         self._backoff = backoff
         self._limit_s = limit_s
         self._chance = chance
-        self._losses = Losses(reader, events, name, self._clock)
+        self._losses = Losses(reader, events, name, self._clock, already=state.dropped)
         self._held: _Held | None = None
         self._is_open = False
         self._is_told_as_bug = False
@@ -197,7 +197,9 @@ class Forwarder:
             try:
                 await self._send(held.polls)
             except SinkRejectedError as error:
-                self._losses.note_rejected(len(held.polls), str(error))
+                lost = len(held.polls) if error.lost is None else error.lost
+                self._losses.note_rejected(lost, str(error))
+                self._state.sent += len(held.polls) - lost
             else:
                 self._state.sent += len(held.polls)
             self._works_again(waited)

@@ -35,14 +35,29 @@ class Losses:
         events: Told of it.
         name: What the sink is called.
         clock: Says when a minute has passed.
+        already: How many were told already, by the one before that served this sink.
     """
 
-    def __init__(self, reader: JournalReader, events: EventStream, name: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        reader: JournalReader,
+        events: EventStream,
+        name: str,
+        clock: Clock,
+        *,
+        already: int = 0,
+    ) -> None:
         self._reader = reader
         self._events = events
         self._name = name
         self._clock = clock
         self._told: dict[str, _Told] = {}
+        self._earlier = max(already - reader.dropped - reader.damaged, 0)
+        """Rejected and the like; the reader goes on counting its own."""
+
+        if already:
+            self._told["dropped"] = _Told(reader.dropped)
+            self._told["damaged"] = _Told(reader.damaged)
         self._rejected = 0
         self._rejection = ""
         self._strangers = 0
@@ -68,7 +83,8 @@ class Losses:
         self._tell("damaged", reader.damaged, "the journal is damaged")
         self._tell("rejected", self._rejected, f"rejected: {self._rejection}")
         self._tell("strangers", self._strangers, f"the site has no meter {self._stranger} any more")
-        return reader.dropped + reader.damaged + self._rejected + self._strangers
+        lost = reader.dropped + reader.damaged + self._rejected + self._strangers
+        return self._earlier + lost
 
     def _tell(self, kind: str, count: int, reason: str) -> None:
         told = self._told.setdefault(kind, _Told())

@@ -35,6 +35,7 @@ __all__ = [
     "WideTable",
     "Writer",
     "columns_of",
+    "csv_rows",
     "extreme_values",
     "replacing",
     "subjects_of",
@@ -258,6 +259,24 @@ class Export:
         return end if start is None else start, end
 
 
+class _Lines:
+    """Ends lines as this system's programs do, though rows come with the ends of RFC 4180.
+
+    With those, `csv` quotes each text that holds any line end, which Python 3.11 else does not.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def csv_rows(file: TextIO) -> Any:  # noqa: ANN401 - the type has no public name
+    """What `csv.writer` gives, with plain line ends, and quotes round whatever needs them."""
+    return csv.writer(_Lines(file))
+
+
 class CsvWriter:
     """Writes CSV: times in ISO 8601, numbers with every digit, quality when it is not good.
 
@@ -275,7 +294,7 @@ class CsvWriter:
         every: Every | None,
         zone: tzinfo | None = UTC,
     ) -> None:
-        self._rows = csv.writer(file, lineterminator="\n")
+        self._rows = csv_rows(file)
         self._columns = columns
         self._has_windows = every is not None
         self._zone = zone
