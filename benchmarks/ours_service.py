@@ -58,7 +58,7 @@ async def serve(folder: Path, warm_up_s: float, seconds: float) -> None:
     view = resolved(load_site(folder / "site.toml", shelf), shelf)
     clock = SystemClock()
     events = EventStream(clock)
-    installation = Installation(view, events=events, clock=clock)
+    installation = Installation(view, events=events, reload=lambda: None, clock=clock)
     begun = time.monotonic()
     await installation.start()
     started_s = time.monotonic() - begun

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.programs import Outcome, call, free_port, line_of, silent_server, start
-from tests.web.site_of import NOW, meter_of, sink_of, snapshot_of
+from tests.web.site_of import NOW, desk_of, meter_of, sink_of, snapshot_of
 
 from energymeter.blocking import LoopThread
 from energymeter.clock import ManualClock
@@ -33,7 +33,7 @@ def service(snapshot: Snapshot, *, token: str | None = None, port: int = 0) -> I
     events.tell(Level.INFO, Topic.SERVICE, "", "started")
     events.tell(Level.WARNING, Topic.METER, "m2", "no answer within 1 s")
     entry = WebEntry.model_validate({"listen": f"127.0.0.1:{port}", "token": token})
-    server = web_server(entry, snapshot, events, prometheus=None, clock=clock)
+    server = web_server(entry, desk_of(snapshot, events, clock), prometheus=None)
     thread = LoopThread()
     thread.run(server.start())
     try:

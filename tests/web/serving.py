@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
-from tests.web.site_of import NOW
+from tests.web.site_of import NOW, desk_of
 
 from energymeter.clock import ManualClock
 from energymeter.httpserver import HttpServer
@@ -43,7 +43,7 @@ async def bench(
     events = EventStream(clock)
     entry = WebEntry.model_validate({"listen": "127.0.0.1:0", "token": token})
     async with (
-        web_server(entry, snapshot, events, prometheus=prometheus, clock=clock) as server,
+        web_server(entry, desk_of(snapshot, events, clock), prometheus=prometheus) as server,
         httpx.AsyncClient(base_url=str(server), timeout=10, trust_env=False) as http,
     ):
         yield Bench(snapshot, events, clock, http, server)

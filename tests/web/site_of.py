@@ -7,14 +7,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from energymeter.client import Link
+from energymeter.clock import Clock
 from energymeter.profiles import Point, Profile, ProfileLibrary
 from energymeter.reader.reading import Quality, ReadReport, Value
+from energymeter.service.archive import Archive
+from energymeter.service.desk import Desk
+from energymeter.service.events import EventStream
+from energymeter.service.frames import FrameStream
 from energymeter.service.sink import MeterInfo
 from energymeter.service.snapshot import LinkState, MeterState, SinkState, Snapshot
+from energymeter.store import Store
 from energymeter.store.base import layout_of
 from energymeter.values import DataType
 
-__all__ = ["NOW", "link_of", "meter_of", "point", "report_of", "sink_of", "snapshot_of"]
+__all__ = ["NOW", "desk_of", "link_of", "meter_of", "point", "report_of", "sink_of", "snapshot_of"]
 
 NOW: Final = datetime(2026, 11, 21, 15, 0, 0, tzinfo=UTC)
 
@@ -91,3 +97,26 @@ def snapshot_of(*meters: MeterState, link: str = "bus1") -> Snapshot:
     snapshot.links = {link: link_of(link, list(snapshot.meters))}
     snapshot.store.place = "energymeter.db"
     return snapshot
+
+
+class NoOperator:
+    """Knows no meter and no link; counts how often it was asked to reload."""
+
+    def __init__(self) -> None:
+        self.reloads = 0
+
+    async def read_now(self, meter: str) -> list[ReadReport]:
+        raise KeyError(meter)
+
+    def frames(self, link: str) -> FrameStream:
+        raise KeyError(link)
+
+    def reload(self) -> None:
+        self.reloads += 1
+
+
+def desk_of(
+    snapshot: Snapshot, events: EventStream, clock: Clock, store: Store | None = None
+) -> Desk:
+    """A desk at which nobody can be asked, only looked."""
+    return Desk(snapshot, events, Archive(lambda: store), NoOperator(), clock)

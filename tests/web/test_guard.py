@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support.loops import run
 from tests.web.serving import bench
-from tests.web.site_of import NOW, meter_of, snapshot_of
+from tests.web.site_of import NOW, desk_of, meter_of, snapshot_of
 
 from energymeter.clock import ManualClock
 from energymeter.errors import ConfigError
@@ -125,7 +125,7 @@ def server_of(**web: object) -> object:
     entry = WebEntry.model_validate(web)
     events = EventStream(ManualClock(NOW))
     clock = ManualClock(NOW)
-    return web_server(entry, snapshot_of(), events, prometheus=None, clock=clock)
+    return web_server(entry, desk_of(snapshot_of(), events, clock), prometheus=None)
 
 
 def test_an_empty_token_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_beyond_loopback_there_is_no_service_without_a_token() -> None:
     entry = WebEntry.model_construct(listen="0.0.0.0:8080", token=None)
     events = EventStream(ManualClock(NOW))
     with pytest.raises(ConfigError, match="needs a token"):
-        web_server(entry, snapshot_of(), events, prometheus=None, clock=ManualClock(NOW))
+        web_server(entry, desk_of(snapshot_of(), events, ManualClock(NOW)), prometheus=None)
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/health/", "/api/status", "/api/x", "/{a}"])
@@ -146,4 +146,4 @@ def test_the_sink_cannot_have_a_path_that_is_taken(path: str) -> None:
     entry = PrometheusEntry(type="prometheus", path=path)
     clock = ManualClock(NOW)
     with pytest.raises(ConfigError, match="choose another"):
-        create_app(snapshot_of(), EventStream(clock), prometheus=entry, clock=clock, token=None)
+        create_app(desk_of(snapshot_of(), EventStream(clock), clock), prometheus=entry, token=None)

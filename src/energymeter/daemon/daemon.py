@@ -84,7 +84,7 @@ class Daemon:
         _set_up_log(view)
         for warning in site_warnings(view):
             self._events.tell(Level.WARNING, Topic.SITE, "", warning)
-        self._installation = Installation(view, events=self._events, clock=self._clock)
+        self._installation = self._new(view)
         await self._installation.start()
         alive = asyncio.create_task(self._notifier.keep_alive(self._clock, lambda: True))
         try:
@@ -112,6 +112,9 @@ class Daemon:
                 raise ConfigError(msg) from error
             site = site.model_copy(update={"web": web})
         return resolved(site, shelf)
+
+    def _new(self, view: ResolvedSite) -> Installation:
+        return Installation(view, events=self._events, reload=self.reload, clock=self._clock)
 
     def _tell_started(self, view: ResolvedSite) -> None:
         assert self._installation is not None  # noqa: S101 - it was made just now
@@ -177,10 +180,10 @@ class Daemon:
         self._installation = None
         await old.stop()
         try:
-            new = Installation(view, events=self._events, clock=self._clock)
+            new = self._new(view)
             await new.start()
         except MeterError:
-            back = Installation(old.view, events=self._events, clock=self._clock)
+            back = self._new(old.view)
             await back.start()
             self._installation = back
             raise

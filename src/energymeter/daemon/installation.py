@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Final
 from energymeter.clock import Clock
 from energymeter.daemon.tending import ServerTender, StoreTender
 from energymeter.errors import ConfigError
+from energymeter.reader import ReadReport
+from energymeter.service.archive import Archive
+from energymeter.service.desk import Desk
 from energymeter.service.events import EventStream, Level, Topic
 from energymeter.service.feeder import StoreFeeder
 from energymeter.service.forwarder import Forwarder
+from energymeter.service.frames import FrameStream
 from energymeter.service.journal import Journal
 from energymeter.service.service import Service
 from energymeter.service.snapshot import SinkState, Snapshot
@@ -54,6 +58,7 @@ class Installation:
     Args:
         view: The site.
         events: Told what happens; outlives the installation.
+        reload: Has the site file looked at again.
         clock: Times it all.
 
     Raises:
@@ -61,16 +66,23 @@ class Installation:
         StoreError: The embedded store cannot be opened.
     """
 
-    def __init__(self, view: ResolvedSite, *, events: EventStream, clock: Clock) -> None:
+    def __init__(
+        self,
+        view: ResolvedSite,
+        *,
+        events: EventStream,
+        reload: Callable[[], None],
+        clock: Clock,
+    ) -> None:
         site = view.site
         self.view = view
         self.events = events
+        self._reload = reload
         self._clock = clock
         self.snapshot = Snapshot(site.name, clock.now())
         self._supervisor = Supervisor(events, clock)
         self._sinks: dict[str, _RunningSink] = {}
         self._made = {sink_name(e): make_sink(e, site.name) for e in _pushed(view).values()}
-        self._web = self._new_web()
         # Also without sinks: one may be added while the service runs.
         self._journal = Journal(site.state / "journal", clock=clock)
         self.store: Store | None = None
@@ -88,6 +100,7 @@ class Installation:
             events=events,
             clock=clock,
         )
+        self._web = self._new_web()
 
     @property
     def address(self) -> str:
@@ -151,6 +164,18 @@ class Installation:
         if self.store is not None:
             await asyncio.to_thread(self.store.close)
 
+    async def read_now(self, meter: str) -> list[ReadReport]:
+        """See `Operator.read_now`."""
+        return await self._service.read_now(meter)
+
+    def frames(self, link: str) -> FrameStream:
+        """See `Operator.frames`."""
+        return self._service.frames(link)
+
+    def reload(self) -> None:
+        """See `Operator.reload`."""
+        self._reload()
+
     def _new_web(self) -> HttpServer | None:
         entry = self.view.site.web
         prometheus = [s for s in self.view.site.sink if isinstance(s, PrometheusEntry)]
@@ -167,13 +192,13 @@ class Installation:
                 self.events.tell(Level.WARNING, Topic.SERVICE, "", msg)
                 return None
             raise ConfigError(msg) from error
-        return web_server(
-            entry,
-            self.snapshot,
-            self.events,
-            prometheus=prometheus[0] if prometheus else None,
-            clock=self._clock,
-        )
+        desk = Desk(self.snapshot, self.events, Archive(self._newest_store), self, self._clock)
+        return web_server(entry, desk, prometheus=prometheus[0] if prometheus else None)
+
+    def _newest_store(self) -> Store | None:
+        if self._feeder is not None:
+            return self._feeder.store
+        return self.store
 
     def _open_store(self) -> None:
         entry, state = self.view.site.store, self.snapshot.store

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from energymeter.store import Every, History, Latest, Layout, Store
 from energymeter.store.courses import courses_of, history_of_meter
-from energymeter.store.errors import StoreError, StoreUnavailableError
+from energymeter.store.errors import StoreUnavailableError
 
 __all__ = ["Archive"]
 
@@ -52,7 +52,7 @@ class Archive:
 
         return await self._ask(read)
 
-    async def history(
+    async def history(  # noqa: PLR0913 - those of `Store.history`
         self,
         meter: str,
         quantity: str,

@@ -10,6 +10,7 @@ from energymeter.client import Link
 from energymeter.clock import Clock
 from energymeter.service.course import Course
 from energymeter.service.events import EventStream, Topic
+from energymeter.service.frames import FrameStream
 from energymeter.service.poller import Poll
 from energymeter.service.snapshot import LinkState
 from energymeter.service.supervisor import Supervisor
@@ -54,11 +55,13 @@ class RunningLink:
         self._task: asyncio.Task[None] | None = None
         self.link: Link
         self.state: LinkState
+        self.frames: FrameStream
         if before is not None and before.leads_as(plan):
-            self.link, self.state = before.link, before.state
+            self.link, self.state, self.frames = before.link, before.state, before.frames
         else:
             self.link = Link.to(plan.wire, timeout_s=plan.entry.timeout, clock=clock)
             self.state = LinkState(plan.entry.name, str(plan.wire), self.link)
+            self.frames = FrameStream(self.link, clock)
 
     @property
     def name(self) -> str:

@@ -17,12 +17,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from energymeter.client import Link
+from energymeter.client import Priority
 from energymeter.clock import Clock, SystemClock
 from energymeter.profiles import Profile
-from energymeter.reader import Memory
+from energymeter.reader import Memory, ReadReport
 from energymeter.service.course import Course, CourseMaker
 from energymeter.service.events import EventStream, Level, Topic
+from energymeter.service.frames import FrameStream
 from energymeter.service.keeper import Journalist, Keeper
 from energymeter.service.poller import Poll
 from energymeter.service.running import RunningLink
@@ -131,12 +132,24 @@ class Service:
                 running = list(self._links.values())
                 await unbroken(self._end_all(running), lambda: _cut_short(running))
 
-    def link(self, meter: str) -> Link | None:
-        """The link a meter is on, for whoever wants to ask it something; None: no such meter."""
+    async def read_now(self, meter: str) -> list[ReadReport]:
+        """See `Operator.read_now`."""
         for running in self._links.values():
-            if meter in running.courses:
-                return running.link
-        return None
+            for plan in running.plan.meters:
+                if plan.name == meter:
+                    courses = self._maker.make(
+                        plan,
+                        running.link.unit(plan.unit, priority=Priority.PERSON),
+                        running.plan.wire,
+                        moments=lambda interval_s: Moments(interval_s, 0.0, self._wall, 0.0),
+                        memory=lambda _name: None,
+                    )
+                    return [await course.reader.read() for course in courses]
+        raise KeyError(meter)
+
+    def frames(self, link: str) -> FrameStream:
+        """See `Operator.frames`."""
+        return self._links[link].frames
 
     def _prepared(self, links: Sequence[ResolvedLink]) -> dict[str, RunningLink]:
         """The links that are new or change; nothing of them runs yet."""

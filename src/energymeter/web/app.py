@@ -10,10 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from energymeter._version import __version__
-from energymeter.clock import Clock
 from energymeter.errors import ConfigError
-from energymeter.service.events import EventStream
-from energymeter.service.snapshot import Snapshot
+from energymeter.service.desk import Desk
 from energymeter.site.sinks import PrometheusEntry
 from energymeter.web.exposition import metrics_router
 from energymeter.web.guard import Guard
@@ -30,11 +28,9 @@ _FRESH: Final = {"Cache-Control": "no-store"}
 
 
 def create_app(
-    snapshot: Snapshot,
-    events: EventStream,
+    desk: Desk,
     *,
     prometheus: PrometheusEntry | None,
-    clock: Clock,
     token: str | None,
 ) -> FastAPI:
     """The application.
@@ -42,10 +38,8 @@ def create_app(
     What the service says of itself is always at `/metrics`, or where the sink has it.
 
     Args:
-        snapshot: What is told.
-        events: What happened.
+        desk: What is told.
         prometheus: The sink that puts values of meters to the metrics; None: there is none.
-        clock: Says what time it is.
         token: What callers have to send; None only where nobody but this machine gets here.
 
     Raises:
@@ -61,19 +55,19 @@ def create_app(
         openapi_url="/api/openapi.json",
     )
     path = _METRICS if prometheus is None else prometheus.path
-    status = _status_router(snapshot, events, Judge(snapshot, clock), clock)
+    status = _status_router(desk)
     _check_path(path, status)
-    for router in (status, metrics_router(snapshot, prometheus, clock, path)):
+    for router in (status, metrics_router(desk.snapshot, prometheus, desk.clock, path)):
         app.include_router(router)
     app.add_middleware(Guard, token=token)
     app.add_exception_handler(RequestValidationError, _malformed)
     return app
 
 
-def _status_router(
-    snapshot: Snapshot, events: EventStream, judge: Judge, clock: Clock
-) -> APIRouter:
+def _status_router(desk: Desk) -> APIRouter:
     router = APIRouter()
+    snapshot, events, clock = desk.snapshot, desk.events, desk.clock
+    judge = Judge(snapshot, clock)
 
     @router.get("/health", responses={503: {"model": Health, "description": "It does not work"}})
     async def health() -> Health:

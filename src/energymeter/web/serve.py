@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from energymeter.clock import Clock
 from energymeter.errors import ConfigError
 from energymeter.httpserver import HttpServer
-from energymeter.service.events import EventStream
-from energymeter.service.snapshot import Snapshot
+from energymeter.service.desk import Desk
 from energymeter.site.model import WebEntry
 from energymeter.site.sinks import PrometheusEntry
 from energymeter.web.app import create_app
@@ -14,22 +12,13 @@ from energymeter.web.app import create_app
 __all__ = ["web_server"]
 
 
-def web_server(
-    entry: WebEntry,
-    snapshot: Snapshot,
-    events: EventStream,
-    *,
-    prometheus: PrometheusEntry | None,
-    clock: Clock,
-) -> HttpServer:
+def web_server(entry: WebEntry, desk: Desk, *, prometheus: PrometheusEntry | None) -> HttpServer:
     """The server; it listens once it is started.
 
     Args:
         entry: Where it listens, and the token.
-        snapshot: What it tells.
-        events: What happened.
+        desk: What it tells.
         prometheus: The sink that puts values of meters to the metrics; None: there is none.
-        clock: Says what time it is.
 
     Raises:
         ConfigError: The token cannot be had, is empty, or is missing beyond loopback; or the path
@@ -44,10 +33,8 @@ def web_server(
         raise ConfigError(msg)
     host, port = entry.place
     app = create_app(
-        snapshot,
-        events,
+        desk,
         prometheus=prometheus,
-        clock=clock,
         token=None if token is None else token.strip(),
     )
     return HttpServer(app, host=host, port=port, name="the HTTP side")
