@@ -301,7 +301,7 @@ def test_a_poll_that_is_none_of_its_layout_is_refused_and_nothing_is_taken(tmp_p
 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    for name in ("", "../box", "a b", "x" * 61):
+    for name in ("", "../box", "a b", "x" * 81):
         with pytest.raises(ValueError, match="journal"):
             journal.reader(name, most_bytes=PLENTY)
     journal.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from energymeter.clock import Clock
+from energymeter.daemon.lock import StateLock
 from energymeter.daemon.tending import ServerTender, StoreTender
 from energymeter.errors import ConfigError
 from energymeter.reader import ReadReport
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Installation"]
 
-_STORE_READER: Final = "_store"
-"""The server store's place in the journal; no sink can be called so."""
+_STORE_READER: Final = "store"
+"""The server store's place in the journal; those of sinks begin otherwise."""
 
 _LAST_S: Final = 10.0
 """How long sinks and stores may take for what waits when the service stops."""
@@ -82,6 +83,16 @@ class Installation:
         self.snapshot = Snapshot(site.name, clock.now())
         self._supervisor = Supervisor(events, clock)
         self._sinks: dict[str, _RunningSink] = {}
+        self._lock = StateLock(site.state)
+        try:
+            self._build()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _build(self) -> None:
+        """Make the parts; nothing runs yet."""
+        view, site, events, clock = self.view, self.view.site, self.events, self._clock
         self._made = {sink_name(e): make_sink(e, site.name) for e in _pushed(view).values()}
         # Also without sinks: one may be added while the service runs.
         self._journal = Journal(site.state / "journal", clock=clock)
@@ -163,6 +174,7 @@ class Installation:
         await asyncio.to_thread(self._journal.close)
         if self.store is not None:
             await asyncio.to_thread(self.store.close)
+        self._lock.close()
 
     async def read_now(self, meter: str) -> list[ReadReport]:
         """See `Operator.read_now`."""
@@ -225,7 +237,7 @@ class Installation:
 
     def _keep_places(self) -> None:
         """Forget the places of sinks that are no more."""
-        names = [*_pushed(self.view)]
+        names = [_reader_of(name) for name in _pushed(self.view)]
         if self._feeder is not None:
             names.append(_STORE_READER)
         self._journal.keep_only(names)
@@ -236,16 +248,31 @@ class Installation:
         while True:
             await came.wait()
             came.clear()
+            self._tell_journal()
             for sink in self._sinks.values():
                 sink.forwarder.wake()
             if self._feeder is not None:
                 self._feeder.wake()
 
+    def _tell_journal(self) -> None:
+        """Tell once when the journal cannot be written, and once when it can again."""
+        fault, state = self._journal.fault, self.snapshot.journal
+        state.waiting, state.dropped = self._journal.waiting, self._journal.dropped
+        if bool(fault) != bool(state.fault):
+            if fault:
+                state.fault_since = self._clock.now()
+                text = f"the journal: {fault}; what waits for sinks is in memory only"
+                self.events.tell(Level.ERROR, Topic.SINK, "", text)
+            else:
+                state.fault_since = None
+                self.events.tell(Level.INFO, Topic.SINK, "", "the journal can be written again")
+        state.fault = fault
+
     def _start_sink(self, name: str, entry: PushedEntry) -> None:
         state = self.snapshot.sinks.get(name) or SinkState(name, entry.type)
         self.snapshot.sinks[name] = state
         forwarder = Forwarder(
-            self._journal.reader(name, most_bytes=entry.buffer),
+            self._journal.reader(_reader_of(name), most_bytes=entry.buffer),
             self._made[name],
             state,
             self.events,
@@ -267,6 +294,11 @@ class Installation:
             await running.task
         if name not in _pushed(self.view):
             self.snapshot.sinks.pop(name, None)
+
+
+def _reader_of(sink: str) -> str:
+    """The name of a sink's place in the journal."""
+    return f"sink-{sink}"
 
 
 def _pushed(view: ResolvedSite) -> Mapping[str, PushedEntry]:

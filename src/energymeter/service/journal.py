@@ -34,7 +34,7 @@ _PIECE_BYTES: Final = 1_000_000
 
 _SUFFIX: Final = ".journal"
 _NAME: Final = re.compile(r"\d{20}\.journal")
-_READER_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_READER_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
@@ -124,7 +124,7 @@ class Journal:
         """The reader of this name: where it was, or at the end when it is new.
 
         Args:
-            name: Letters, digits, `_` and `-`, at most 60.
+            name: Letters, digits, `_` and `-`, at most 80.
             most_bytes: How much may wait for it on the disk, about; then the oldest are dropped.
 
         Raises:

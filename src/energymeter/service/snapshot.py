@@ -16,7 +16,15 @@ from energymeter.client import Link
 from energymeter.reader.reading import Quality, Reading, ReadReport
 from energymeter.service.sink import MeterInfo
 
-__all__ = ["Lateness", "LinkState", "MeterState", "SinkState", "Snapshot", "StoreState"]
+__all__ = [
+    "JournalState",
+    "Lateness",
+    "LinkState",
+    "MeterState",
+    "SinkState",
+    "Snapshot",
+    "StoreState",
+]
 
 _STALE_AFTER_INTERVALS: Final = 3.0
 """A value that was not renewed for so many intervals is stale."""
@@ -155,6 +163,20 @@ class StoreState:
     fault_since: datetime | None = None
 
 
+@dataclass(slots=True, eq=False)
+class JournalState:
+    """The journal, from which sinks are served."""
+
+    waiting: int = 0
+    """Polls that are in memory only, because it cannot be written."""
+
+    dropped: int = 0
+    """Polls that were lost so."""
+
+    fault: str = ""
+    fault_since: datetime | None = None
+
+
 class Lateness:
     """How late polls started, counted in classes.
 
@@ -195,6 +217,7 @@ class Snapshot:
         self.links: dict[str, LinkState] = {}
         self.sinks: dict[str, SinkState] = {}
         self.store = StoreState()
+        self.journal = JournalState()
         self.lateness = Lateness()
         """Of all polls since the service started."""
 
