@@ -104,6 +104,12 @@ def test_latest_of_some_meters(store: Store) -> None:
     assert store.latest([]) == {}
 
 
+def test_first_is_the_oldest_of_a_meter(store: Store) -> None:
+    store.append([plant_poll(5, meter="a"), plant_poll(2, meter="a"), plant_poll(0, meter="b")])
+    assert store.first("a") == after(2)
+    assert store.first("nobody") is None
+
+
 def test_meters_have_the_layout_of_their_newest_poll(store: Store) -> None:
     other = Layout((Series("voltage", "V"),))
     store.append([plant_poll(0, meter="a"), plant_poll(0, meter="b")])

@@ -19,14 +19,14 @@ from tests.support.peculiar import profile_of
 
 from energymeter.client import Link
 from energymeter.clock import Clock, ManualClock
-from energymeter.errors import MeterError, RequestTimeout
+from energymeter.errors import ConfigError, MeterError
 from energymeter.planner import Block
 from energymeter.profiles import Profile
 from energymeter.reader import MeterReader, Quality, ReadReport
 from energymeter.reader.reading import Failure
 from energymeter.server import ModbusServer, RegisterImage, Tables
 from energymeter.service.course import Course
-from energymeter.service.events import EventStream, ServiceEvent
+from energymeter.service.events import EventStream
 from energymeter.service.service import Service
 from energymeter.service.sink import MeterInfo
 from energymeter.service.snapshot import LinkState, MeterState
@@ -49,7 +49,7 @@ __all__ = [
     "meter_of",
     "report_of",
     "texts",
-    "told",
+    "with_profile",
 ]
 
 PLAIN: Final = profile_of(
@@ -228,7 +228,11 @@ class Town:
             town = cls(clock, stack)
             for host in hosts:
                 await town.build(host)
-            monkeypatch.setattr(Wire, "endpoint", lambda wire: town._endpoint(wire))
+
+            def endpoint(wire: Wire) -> MemoryEndpoint:
+                return town.endpoint(wire)
+
+            monkeypatch.setattr(Wire, "endpoint", endpoint)
             town.service = Service("town", clock=clock, **keys)
             await town.service.start()
             try:
@@ -256,7 +260,11 @@ class Town:
         """What the service polls on a link."""
         return self.service._links[link].courses
 
-    def _endpoint(self, wire: Wire) -> MemoryEndpoint:
+    def endpoint(self, wire: Wire) -> MemoryEndpoint:
+        """Where a link leads."""
+        if wire.host == "nowhere":
+            msg = "a file cannot be used"
+            raise ConfigError(msg)
         return self._line(wire.host or "").endpoint()
 
     def _line(self, host: str) -> MemoryLine:
@@ -285,16 +293,6 @@ class ListStore:
 def texts(events: EventStream, name: str | None = None) -> list[str]:
     """What was told, of this link or meter."""
     return [event.text for event in events.newest() if name is None or event.name == name]
-
-
-def told(events: EventStream, part: str) -> list[ServiceEvent]:
-    """The events that say this."""
-    return [event for event in events.newest() if part in event.text]
-
-
-def silence() -> MeterError:
-    """What a silent meter raises."""
-    return RequestTimeout("no answer from unit 1 at x within 1 s")
 
 
 def with_profile(meter: ResolvedMeter, profile: Profile) -> ResolvedMeter:

@@ -15,7 +15,7 @@ from tests.support.peculiar import MemoryUnit, Peculiar, profile_of
 from energymeter.client import Link
 from energymeter.errors import ConfigError
 from energymeter.planner import plan_rates
-from energymeter.profiles import Profile, ProfileLibrary
+from energymeter.profiles import Point, Profile, ProfileLibrary
 from energymeter.reader import MeterReader, ReadReport, wire_cost
 from energymeter.reader.memory import Memory
 from energymeter.service.course import Course, CourseMaker
@@ -192,9 +192,13 @@ def test_meters_that_are_read_differently_share_nothing(other: ResolvedMeter) ->
     assert one.reader.kind is not made.courses(other)[0].reader.kind
 
 
-def reader_for(course: Course, unit: Peculiar, profile: Profile) -> MeterReader:
-    """The reader of this course's kind, with a meter at the other end."""
-    return MeterReader(MemoryUnit(unit), profile, kind=course.reader.kind, clock=DayClock())
+def reader_for(
+    course: Course, unit: Peculiar, profile: Profile, points: Sequence[Point] | None = None
+) -> MeterReader:
+    """A reader as that of this course, with a meter at the other end."""
+    return MeterReader(
+        MemoryUnit(unit), profile, points=points, kind=course.reader.kind, clock=DayClock()
+    )
 
 
 def readings(reader: MeterReader, count: int) -> Sequence[ReadReport]:
@@ -208,10 +212,11 @@ def readings(reader: MeterReader, count: int) -> Sequence[ReadReport]:
 def test_a_twin_that_learns_keeps_its_scales_and_changes_nobody_else(
     points: tuple[str, ...] | None,
 ) -> None:
-    course = Maker().courses(meter_of(profile=SCALED, points=points))[0]
+    meter = meter_of(profile=SCALED, points=points)
+    course = Maker().courses(meter)[0]
     words = {0: 230, 4: 7, 10: 0xFFFF}
-    odd = reader_for(course, Peculiar(words, holes={4}), SCALED)
-    even = reader_for(course, Peculiar(words), SCALED)
+    odd = reader_for(course, Peculiar(words, holes={4}), SCALED, meter.points)
+    even = reader_for(course, Peculiar(words), SCALED, meter.points)
 
     learned = readings(odd, 5)
     assert [report.as_dict()["voltage"] for report in learned] == [23.0] * 5

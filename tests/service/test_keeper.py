@@ -225,7 +225,7 @@ def test_a_store_that_blocks_never_delays_who_puts(
     async def scenario() -> None:
         bench = Bench()
         gate = threading.Event()
-        bench.store.before = lambda: gate.wait(10) and None
+        bench.store.before = lambda: None if gate.wait(10) else full()
         task = asyncio.create_task(bench.keeper.run())
         bench.put(0)
         await bench.clock.advance(0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from tests.service.benching import texts
@@ -64,7 +65,7 @@ def test_pauses_grow_up_to_a_minute(loop: str) -> None:
         async with supervised() as bench:
             bench.supervisor.start(Topic.LINK, "bus1", bench.fails)
             await bench.clock.advance(1000)
-            gaps = [b - a for a, b in zip(bench.began_at, bench.began_at[1:], strict=False)]
+            gaps = [b - a for a, b in pairwise(bench.began_at)]
             assert gaps[:6] == [0.75, 1.5, 3.0, 6.0, 12.0, 24.0]
             assert set(gaps[6:]) == {45.0}
 
@@ -79,7 +80,7 @@ def test_a_task_that_ran_for_long_begins_its_pauses_anew(loop: str) -> None:
             await bench.clock.advance(100)
             bench.runs_s = 400.0
             await bench.clock.advance(3000)
-            gaps = [b - a for a, b in zip(bench.began_at, bench.began_at[1:], strict=False)]
+            gaps = [b - a for a, b in pairwise(bench.began_at)]
             assert gaps[-1] == 400.75
 
     run(scenario(), loop)

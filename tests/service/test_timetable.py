@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -112,7 +113,7 @@ def test_polls_late_by_less_than_the_interval_pass_over_nothing() -> None:
         dues.append(timed.moments.due)
         assert timed.poll(takes_s=0.95) == 0
 
-    assert [b - a for a, b in zip(dues, dues[1:], strict=False)] == pytest.approx([1.0] * 99)
+    assert [b - a for a, b in pairwise(dues)] == pytest.approx([1.0] * 99)
 
 
 def test_a_poll_that_takes_its_whole_interval_passes_over_nothing() -> None:
@@ -189,7 +190,7 @@ def test_a_clock_that_is_set_neither_skips_nor_piles_up(set_on_s: float, interva
 
     assert moved_s == pytest.approx(set_on_s if abs(set_on_s) > 2 else 0.0, abs=1e-6)
     assert skipped == 0
-    gaps = [b - a for a, b in zip(dues, dues[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(dues)]
     assert min(gaps) >= interval_s / 2
     assert max(gaps) <= 1.61 * interval_s
     assert is_at(second_of_day(timed.moments, timed.wall), interval_s, 0.6)

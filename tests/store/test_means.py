@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,6 +92,16 @@ _ROWS = st.lists(
 )
 
 
+@contextmanager
+def _two(folder: Path) -> Iterator[tuple[SqliteStore, SqliteStore]]:
+    """A store that keeps all polls, and one that does not."""
+    with (
+        SqliteStore(folder / "whole.db", survives_power_loss=False) as whole,
+        SqliteStore(folder / "thin.db", survives_power_loss=False) as thin,
+    ):
+        yield whole, thin
+
+
 def _poll(row: tuple[int, int, Quality, EventKind | None]) -> StoredPoll:
     second, amount, quality, mark = row
     is_good = quality is Quality.GOOD
@@ -109,27 +119,42 @@ def _poll(row: tuple[int, int, Quality, EventKind | None]) -> StoredPoll:
 @given(
     rows=_ROWS,
     borders=st.lists(st.integers(0, 9 * 3600), min_size=1, max_size=3),
-    late=st.integers(0, 10),
 )
 def test_windows_are_the_same_before_and_after_their_polls_go(
-    rows: list[tuple[int, int, Quality, EventKind | None]], borders: list[int], late: int
+    rows: list[tuple[int, int, Quality, EventKind | None]], borders: list[int]
 ) -> None:
     polls = [_poll(row) for row in rows]
-    with TemporaryDirectory() as folder:
-        whole = SqliteStore(Path(folder) / "whole.db", survives_power_loss=False)
-        thin = SqliteStore(Path(folder) / "thin.db", survives_power_loss=False)
-        with whole, thin:
-            whole.append(polls)
-            # Some come late, for hours that are gone already.
-            thin.append(polls[late:])
-            for border in sorted(borders):
-                expire_all(thin, after(border))
-            thin.append(polls[:late])
-            expire_all(thin, after(max(borders)))
-            for name in ("voltage", ENERGY, "power", "online"):
-                for every in LONG:
-                    assert same_rows(told(thin, name, every), told(whole, name, every))
-            assert thin.check() == []
+    with TemporaryDirectory() as folder, _two(Path(folder)) as (whole, thin):
+        whole.append(polls)
+        thin.append(polls)
+        for border in sorted(borders):
+            expire_all(thin, after(border))
+        for name in ("voltage", ENERGY, "power", "online"):
+            for every in LONG:
+                assert same_rows(told(thin, name, every), told(whole, name, every))
+        assert thin.check() == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seconds=st.lists(st.integers(0, 30_000), min_size=1, max_size=40, unique=True),
+    is_late=st.lists(st.booleans(), min_size=40, max_size=40),
+    border=st.integers(0, 9 * 3600),
+)
+def test_polls_that_come_late_for_hours_that_are_gone_are_counted_too(
+    seconds: list[int], is_late: list[bool], border: int
+) -> None:
+    polls = [plant_poll(s, s // 7, voltage=(s % 100) / 10) for s in sorted(seconds)]
+    late = [poll for poll, comes_late in zip(polls, is_late, strict=False) if comes_late]
+    with TemporaryDirectory() as folder, _two(Path(folder)) as (whole, thin):
+        whole.append(polls)
+        thin.append([poll for poll in polls if poll not in late])
+        expire_all(thin, after(border))
+        thin.append(late)
+        expire_all(thin, after(border))
+        for name in ("voltage", ENERGY):
+            for every in LONG:
+                assert same_rows(told(thin, name, every), told(whole, name, every))
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -16,7 +16,10 @@ from click.exceptions import NoArgsIsHelpError
 from energymeter._version import __version__
 from energymeter.errors import ConfigError, MeterError, UnknownHostError
 
-__all__ = ["cli", "main"]
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+__all__ = ["COMPLETING", "cli", "main"]
 
 _COMMANDS: Final[dict[str, str]] = {
     "read": "Read a meter once, or keep a table renewed.",
@@ -34,11 +37,17 @@ _COMMANDS: Final[dict[str, str]] = {
     "diff": "Compare two dumps or two recordings.",
     "replay": "Be the meter that was recorded.",
     "status": "Show how a running service is doing.",
+    "top": "Watch all meters of a running service on a screen.",
     "history": "Print what the store has of one value.",
     "export": "Write the history to Parquet or CSV.",
     "frame": "Explain a Modbus frame in words.",
+    "completion": "Print the script that lets a shell complete all this.",
 }
 """Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""
+
+
+COMPLETING: Final = "_ENERGYMETER_COMPLETE"
+"""A shell that wants to know how a line could go on sets this."""
 
 
 class _LazyGroup(click.Group):
@@ -51,6 +60,18 @@ class _LazyGroup(click.Group):
         module = importlib.import_module(f"energymeter.cli.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - shells ask seldom
+
+        # Of the modules behind them none is needed.
+        return [
+            CompletionItem(name, help=text)
+            for name, text in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -65,6 +86,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the meter or the wire failed, 2 wrong usage."""
+    if COMPLETING in os.environ:
+        importlib.import_module("energymeter.cli.completion")  # knows more of bash than click
     try:
         code = cli.main(prog_name="energymeter", standalone_mode=False)
     except click.Abort:

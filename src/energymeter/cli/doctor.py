@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.status import Status
-from rich.text import Text
 
 from energymeter.cli.options import PositiveFloat, find_profile, meter_options, profile_library
+from energymeter.cli.progress import progress
 from energymeter.cli.wire import URL
 from energymeter.discovery import ProfileTree
-from energymeter.doctor import Case, Diagnosis, Mark, Step, examine
+from energymeter.doctor import Case, Diagnosis, Layer, Mark, Step, examine
 from energymeter.errors import ConfigError, ProfileError
 from energymeter.eventloop import run
 from energymeter.profiles import Profile
@@ -104,17 +100,14 @@ async def _examine(case: Case, *, as_json: bool) -> Diagnosis:
     click.echo(
         f"examining {case.place} unit {case.unit}{meter}: at most {case.limit_s:g} s", err=True
     )
-    with _status() as status:
-        if status is not None:
-            case.tell = lambda text: status.update(Text(text))
+    layers = list(Layer)
+    with progress(f"examining {case.place}", len(layers)) as bar:
+        case.tell = lambda text: bar.step(text, 0)
 
         def show(step: Step) -> None:
-            if status is not None:  # it would take the line for itself
-                status.stop()
+            bar.at(layers.index(step.layer) + 1)
             if not as_json:
-                _show(step)
-            if status is not None:
-                status.start()
+                bar.aside(partial(_show, step))
 
         return await examine(case, on_step=show)
 
@@ -122,16 +115,6 @@ async def _examine(case: Case, *, as_json: bool) -> Diagnosis:
 def _show(step: Step) -> None:
     mark = click.style(f"{step.mark:<6}", fg=_COLOURS[step.mark])
     click.echo(f"{mark}{step.layer:<9} {step.seen}")
-
-
-@contextmanager
-def _status() -> Iterator[Status | None]:
-    """A line that says what is being tried, on a terminal; None elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with Console(stderr=True).status("") as status:
-        yield status
 
 
 def _as_data(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 import click
 
 from energymeter.cli.options import PositiveFloat
+from energymeter.cli.progress import progress
 from energymeter.cli.wire import URL, open_link, traffic_options
 from energymeter.client import Priority
 from energymeter.codec import Table
@@ -20,10 +20,6 @@ from energymeter.recording.mapdump import DumpReader, MapDump, render_dump
 from energymeter.transports import Wire, parse_wire
 
 __all__ = ["command"]
-
-_FIRST_WORD_S: Final = 1.0
-_NEXT_WORD_S: Final = 5.0
-"""Who waits wants to know for how long, but not all the time."""
 
 _TABLES: Final = {
     "holding": (Table.HOLDING,),
@@ -98,7 +94,14 @@ async def _dump(wire: Wire, first: int, last: int, options: Mapping[str, Any]) -
             asks_alone=options["lone"],
         )
         try:
-            await reader.read(_TABLES[options["table"]], first, last, _Progress(reader))
+            with progress("reading registers", wanted=not options["trace"]) as bar:
+                tables = _TABLES[options["table"]]
+                await reader.read(
+                    tables,
+                    first,
+                    last,
+                    lambda done, everything: bar.at(done, everything, _found_text(reader)),
+                )
         except MeterError:
             if any(reader.dump.words.values()):
                 _write(reader.dump, options["output"])
@@ -123,21 +126,9 @@ def _write(dump: MapDump, path: Path | None) -> None:
     _say(f"wrote {path}, {registers} registers")
 
 
-class _Progress:
-    """Says how far reading is, when it takes long."""
-
-    def __init__(self, reader: DumpReader) -> None:
-        self._reader = reader
-        self._next_s = time.monotonic() + _FIRST_WORD_S
-
-    def __call__(self, done: int, everything: int) -> None:
-        if done < everything and time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + _NEXT_WORD_S
-            found = sum(map(len, self._reader.dump.words.values()))
-            _say(
-                f"{done} of {everything} registers asked for, {found} answered, "
-                f"{self._reader.requests} reads"
-            )
+def _found_text(reader: DumpReader) -> str:
+    found = sum(map(len, reader.dump.words.values()))
+    return f"{found} registers answered, {reader.requests} reads"
 
 
 def _say(text: str) -> None:

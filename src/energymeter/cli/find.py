@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from energymeter.cli.options import PositiveFloat, find_profile, meter_options
+from energymeter.cli.progress import ToldUnit, progress
 from energymeter.cli.wire import URL, open_link, traffic_options
 from energymeter.client import Priority
 from energymeter.codec.codes import Table
@@ -74,12 +75,12 @@ async def _find(
     unit = profile.defaults.unit if options["unit"] is None else options["unit"]
     async with open_link(wire, options) as opened:
         place = str(opened.link)
-        finding = await find_map(
-            opened.link.unit(unit, priority=Priority.PERSON),
-            profile,
-            table=table,
-            with_types=options["types"],
-        )
+        with progress(f"asking {place}", wanted=not options["trace"]) as bar:
+            asked = ToldUnit(
+                opened.link.unit(unit, priority=Priority.PERSON),
+                lambda reads, _: bar.at(0, text=f"asking {place}, {reads} reads"),
+            )
+            finding = await find_map(asked, profile, table=table, with_types=options["types"])
     if options["as_json"]:
         click.echo(_json({"host": place, "unit": unit, **_as_data(finding, profile)}))
     else:
@@ -175,8 +176,14 @@ async def _look(wire: Wire, table: Table, options: Mapping[str, Any]) -> int:
     unit = 1 if options["unit"] is None else options["unit"]
     async with open_link(wire, options) as opened:
         place = str(opened.link)
-        asker = Asker(opened.link.unit(unit, priority=Priority.PERSON))
-        found = await read_range(asker, table, first, last)
+        with progress(f"asking {place}", last + 1 - first, wanted=not options["trace"]) as bar:
+            asker = Asker(
+                ToldUnit(
+                    opened.link.unit(unit, priority=Priority.PERSON),
+                    lambda _, end: bar.at(end - first),
+                )
+            )
+            found = await read_range(asker, table, first, last)
     if not found.words and asker.last_refusal is not None:
         raise asker.last_refusal
     proposals = propose(found.words)

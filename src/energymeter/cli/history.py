@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from energymeter.cli.completion import meter_names, quantity_names
 from energymeter.cli.kept import (
     EACH_POLL,
     WINDOWS,
@@ -50,8 +51,8 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 
 @click.command("history")
-@click.argument("meter", required=False)
-@click.argument("quantity", required=False)
+@click.argument("meter", required=False, shell_complete=meter_names)
+@click.argument("quantity", required=False, shell_complete=quantity_names)
 @click.option(
     "--every",
     type=click.Choice([EACH_POLL, *WINDOWS]),
@@ -165,16 +166,11 @@ def _keys(store: Store, meter: str) -> list[str]:
 
 def _meters(store: Store, zone: tzinfo | None) -> list[dict[str, Any]]:
     from energymeter.store.courses import meters_in  # noqa: PLC0415 - as above
-    from energymeter.store.export import KnowsFirst  # noqa: PLC0415
 
     latest = store.latest()
     rows = []
     for name, keys in meters_in(latest).items():
-        firsts = (
-            [first for key in keys if (first := store.first(key))]
-            if isinstance(store, KnowsFirst)
-            else []
-        )
+        firsts = [first for key in keys if (first := store.first(key))]
         last = max(latest[key].time for key in keys)
         rows.append(
             {

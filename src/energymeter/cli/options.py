@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from energymeter.cli.completion import profile_names
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile, ProfileLibrary, load_profile
 from energymeter.profiles.library import own_folder
@@ -109,6 +110,7 @@ def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--profile",
         metavar="NAME",
+        shell_complete=profile_names,
         help="A meter profile, such as pm8000 or electric, or its file; see profile list. "
         "To read: sunspec asks the device for its own description.",
     )(command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from energymeter.cli.completion import profile_names
 from energymeter.cli.options import PositiveFloat, find_profile, profile_path_option
 from energymeter.errors import ConfigError
 from energymeter.planner import (
@@ -40,7 +41,7 @@ _RULES = {
 
 
 @click.command("plan")
-@click.argument("profile", metavar="[PROFILE]", required=False)
+@click.argument("profile", metavar="[PROFILE]", required=False, shell_complete=profile_names)
 @click.option("--device", metavar="FILE.py[:NAME]", help="A ModbusDevice instead of a profile.")
 @profile_path_option
 @click.option(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from energymeter.cli.completion import profile_names
 from energymeter.cli.options import profile_library, profile_path_option
+from energymeter.cli.progress import progress
 from energymeter.errors import ConfigError, ProfileError
 from energymeter.profiles import Profile, load_profile
 from energymeter.profiles.convert.formats import EXPORTS, IMPORTS
@@ -42,12 +45,15 @@ def list_command(as_json: bool) -> int:
     """
     entries: list[dict[str, Any]] = []
     errors: list[ProfileError] = []
-    for name, found in profile_library().load_each():
-        if isinstance(found, Profile):
-            entries.append(_entry(name, found))
-        else:
-            entries.append({"profile": name, "error": found.message})
-            errors.append(found)
+    library = profile_library()
+    with progress("reading profiles", len(library.names())) as bar:
+        for name, found in library.load_each():
+            bar.step(name)
+            if isinstance(found, Profile):
+                entries.append(_entry(name, found))
+            else:
+                entries.append({"profile": name, "error": found.message})
+                errors.append(found)
     if as_json:
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
     else:
@@ -59,7 +65,7 @@ def list_command(as_json: bool) -> int:
 
 @command.command("show")
 @profile_path_option
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @click.option("--toml", "as_toml", is_flag=True, help="Print the profile as a file.")
 def show_command(name: str, as_toml: bool) -> int:
     """Show what is known of a meter: its values, quirks and sources.
@@ -88,7 +94,7 @@ def show_command(name: str, as_toml: bool) -> int:
 
 @command.command("lint")
 @profile_path_option
-@click.argument("names", metavar="[FILE|NAME]...", nargs=-1)
+@click.argument("names", metavar="[FILE|NAME]...", nargs=-1, shell_complete=profile_names)
 def lint_command(names: tuple[str, ...]) -> int:
     """Check profiles; without a name, all of them.
 
@@ -99,10 +105,13 @@ def lint_command(names: tuple[str, ...]) -> int:
     library = profile_library()
     paths = {name: _path(name) for name in names or library.names()}
     counts = {"error": 0, "warning": 0}
-    for name, path in paths.items():
-        for level, place, text in lint_file(path):
-            counts[level] += 1
-            click.echo(f"{name}: {level}: {f'{place}: ' if place else ''}{text}")
+    with progress("checking profiles", len(paths)) as bar:
+        for name, path in paths.items():
+            bar.step(name)
+            for level, place, text in lint_file(path):
+                counts[level] += 1
+                line = f"{name}: {level}: {f'{place}: ' if place else ''}{text}"
+                bar.aside(partial(click.echo, line))
     click.echo(f"{len(paths)} checked, {counts['error']} errors, {counts['warning']} warnings")
     return 1 if counts["error"] else 0
 
@@ -161,7 +170,8 @@ def import_command(
     from energymeter.profiles.convert import to_toml  # noqa: PLC0415
     from energymeter.profiles.convert.formats import import_profile  # noqa: PLC0415
 
-    profile, remarks = import_profile(file, form, part)
+    with progress(f"reading {file}"):
+        profile, remarks = import_profile(file, form, part)
     changes = {key: value for key, value in named.items() if value is not None}
     _warn(remarks)
     _deliver(to_toml(profile.model_copy(update=changes)), output)
@@ -170,7 +180,7 @@ def import_command(
 
 @command.command("export")
 @profile_path_option
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @click.option("--to", "form", type=click.Choice(EXPORTS), required=True, help="For which program.")
 @_OUTPUT
 def export_command(name: str, form: str, output: Path | None) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from energymeter.cli.options import PositiveFloat, profile_library, profile_path_option
+from energymeter.cli.progress import progress
 from energymeter.discovery.identify import Identity
 from energymeter.discovery.scan import HostReport, scan_hosts
 from energymeter.discovery.targets import parse_hosts, parse_units
@@ -114,35 +113,17 @@ async def _scan(
         f"{timeout_s:g} s for each that is silent, at most {len(units) * timeout_s:g} s a host",
         err=True,
     )
-    with _progress(len(wires), len(units)) as tell:
+    with progress(str(hosts), len(wires) * len(units)) as bar:
         return await scan_hosts(
             wires,
             units,
             tree,
             timeout_s=timeout_s,
-            on_unit=lambda report, unit: tell(f"{report.place} unit {unit}", 1),
-            on_host=lambda report: tell(
+            on_unit=lambda report, unit: bar.step(f"{report.place} unit {unit}"),
+            on_host=lambda report: bar.step(
                 report.place, len(units) - len(report.units) - report.silent
             ),
         )
-
-
-@contextmanager
-def _progress(hosts: int, units: int) -> Iterator[Callable[[str, int], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _text, _steps: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - only people pay for it
-    from rich.progress import Progress  # noqa: PLC0415
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=hosts * units)
-
-        def tell(text: str, steps: int) -> None:
-            progress.update(task, description=text, advance=steps)
-
-        yield tell
 
 
 def _lines(reports: Sequence[HostReport]) -> list[str]:

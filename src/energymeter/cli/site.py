@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 
 import click
 
+from energymeter.cli.completion import profile_names
 from energymeter.cli.options import profile_library, profile_path_option
+from energymeter.cli.progress import Progress, progress
 from energymeter.planner import Block, Cost, bus_use, plan_rates, plan_reads, with_scales
 from energymeter.reader import wire_cost
 from energymeter.site import ProfileShelf, ResolvedLink, ResolvedMeter, ResolvedSite
@@ -49,8 +51,9 @@ def check_command(file: Path) -> int:
     from energymeter.site import load_site, resolved, site_warnings  # noqa: PLC0415
 
     shelf = ProfileShelf(profile_library())
-    view = resolved(load_site(file, shelf), shelf)
-    uses = _uses(view)
+    with progress(f"reading {file}") as bar:
+        view = resolved(load_site(file, shelf), shelf)
+        uses = _uses(view, bar)
     for line in _summary(view, uses, file):
         click.echo(line)
     warnings = [*site_warnings(view), *_overload(uses)]
@@ -65,7 +68,12 @@ def check_command(file: Path) -> int:
 @profile_path_option
 @click.argument("file", type=_FILE, required=False)
 @click.option("--url", metavar="URL", help="Where the first meter is.")
-@click.option("--profile", metavar="NAME", help="Its profile, such as pm8000, or a file.")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=profile_names,
+    help="Its profile, such as pm8000, or a file.",
+)
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def new_command(file: Path | None, url: str | None, profile: str | None, force: bool) -> int:
     """Begin a site file, with comments; without FILE it is printed."""
@@ -166,9 +174,13 @@ _Uses = list[tuple[ResolvedLink, _Use]]
 """Each link that has meters and what is asked of it, in the order of the file."""
 
 
-def _uses(view: ResolvedSite) -> _Uses:
-    estimate = _Estimate()
-    return [(link, estimate.of_link(link)) for link in view.links if link.meters]
+def _uses(view: ResolvedSite, bar: Progress) -> _Uses:
+    estimate, uses = _Estimate(), []
+    for number, link in enumerate(view.links):
+        bar.at(number, len(view.links), "planning the reads")
+        if link.meters:
+            uses.append((link, estimate.of_link(link)))
+    return uses
 
 
 def _summary(view: ResolvedSite, uses: _Uses, file: Path) -> Iterator[str]:

@@ -310,6 +310,10 @@ class Store(Protocol):
         """The keys of all meters, each with the layout of its newest poll."""
         ...
 
+    def first(self, meter: str) -> datetime | None:
+        """When the oldest of a meter was read that can still be told, UTC; None for none."""
+        ...
+
     def compact(self, before: datetime) -> bool:
         """Do one slice of making older polls small; returns whether there is more to do."""
         ...

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, TextIO, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,6 @@ __all__ = [
     "Column",
     "CsvWriter",
     "Export",
-    "KnowsFirst",
     "Subject",
     "WideTable",
     "Writer",
@@ -52,15 +51,6 @@ _SLICES: Final = {
 """What is read at once: some ten thousand rows of each quantity at most."""
 
 _WILD: Final = frozenset("*?[")
-
-
-@runtime_checkable
-class KnowsFirst(Protocol):
-    """A store that knows where the history of a meter begins."""
-
-    def first(self, meter: str) -> datetime | None:
-        """When the oldest of this key was read that can still be told, UTC; None for none."""
-        ...
 
 
 class Subject(NamedTuple):
@@ -193,9 +183,6 @@ class Export:
         every: Every | None = None,
         zone: tzinfo | None = None,
     ) -> None:
-        if start is None and not isinstance(store, KnowsFirst):
-            msg = "this store does not know where its history begins, say it with --from"
-            raise ConfigError(msg)
         self.subjects = subjects
         self._store = store
         self._start = start
@@ -248,15 +235,14 @@ class Export:
     def _span(self, subject: Subject) -> tuple[datetime, datetime]:
         """From the oldest to the newest that is wanted and there."""
         start, end = self._start, self._end
-        if isinstance(self._store, KnowsFirst):
-            firsts = [first for key in subject.keys if (first := self._store.first(key))]
-            first = min(firsts, default=end)
-            start = first if start is None else max(start, first)
+        firsts = [first for key in subject.keys if (first := self._store.first(key))]
+        first = min(firsts, default=end)
+        start = first if start is None else max(start, first)
         latest = self._store.latest(subject.keys)
         last = max((each.time_us for each in latest.values()), default=None)
         if last is not None:
             end = min(end, datetime_of(last + 1))
-        return end if start is None else start, end
+        return start, end
 
 
 class _Lines:

@@ -116,6 +116,10 @@ class PostgresStore:
         """See `Store.meters`."""
         return self._reading.meters()
 
+    def first(self, meter: str) -> datetime | None:
+        """See `Store.first`."""
+        return self._reading.first(meter)
+
     def compact(self, before: datetime) -> bool:
         """See `Store.compact`; there is nothing to do."""
         microseconds(before)

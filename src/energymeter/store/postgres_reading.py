@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -50,6 +51,10 @@ FROM (
         SELECT *, CASE layout {places} END AS place FROM {s}.poll
         WHERE meter = {meter} AND time >= '{start}' AND time < '{end}') AS polls
     WHERE place IS NOT NULL) AS cells
+"""
+
+_FIRST: Final = """
+SELECT min(time) FROM {s}.poll WHERE meter = (SELECT id FROM {s}.meter WHERE key = %s)
 """
 
 _SLICE_US: Final = 8 * DAY_US
@@ -103,6 +108,15 @@ class Reading:
                 key: decode(layouts[layout], microseconds(time), numbers, ratings, others)
                 for key, time, layout, numbers, ratings, others in rows
             }
+
+    def first(self, meter: str) -> datetime | None:
+        """See `Store.first`."""
+        if not is_text(meter):
+            return None
+        statement = _FIRST.format(s=self._schema.quoted)
+        with self._pool.reading() as connection:
+            row = connection.cursor(binary=True).execute(statement, (meter,)).fetchone()
+        return None if row is None or row[0] is None else row[0].astimezone(UTC)
 
     def meters(self) -> dict[str, Layout]:
         """See `Store.meters`."""

@@ -143,7 +143,7 @@ class SqliteStore:
         return self._pool.hours_without_means
 
     def first(self, meter: str) -> datetime | None:
-        """When the oldest of a meter was read that can still be told, UTC; None for none."""
+        """See `Store.first`."""
         time_us = read_first(self._pool, meter)
         return None if time_us is None else datetime_of(time_us)
 
