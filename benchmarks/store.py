@@ -10,6 +10,7 @@ started for it, in the folder for temporary files, and writes to the disk as it 
 from __future__ import annotations
 
 import argparse
+import json
 import sqlite3
 import sys
 import tempfile
@@ -41,8 +42,13 @@ BOTH = ("voltage_phase_a", "active_energy_import")
 PROFILES = ("schneider-electric/pm8000", "eastron/sdm630", "energymeter/electric")
 
 
+SAID: list[dict[str, str]] = []
+"""Every figure so far, for who wants them all as data."""
+
+
 def say(what: str, figure: str, promise: str = "") -> None:
-    print(f"{what:<64} {figure:>16}   {promise}", flush=True)
+    SAID.append({"what": what.strip(), "figure": figure, "promise": promise})
+    print(f"{what:<64} {figure:>16}   {promise}", file=sys.stderr, flush=True)
 
 
 def took_ms(work: Callable[[], Any], times: int = 7) -> float:
@@ -317,6 +323,7 @@ def main() -> None:
         "--folder", type=Path, help="where the files go; by default with the system's"
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS[:-2])
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON at the end")
     asked = parser.parse_args()
     parts: dict[str, Callable[[Path], None]] = {
         "in": lambda folder: bench_in(folder, asked.seconds),
@@ -331,6 +338,8 @@ def main() -> None:
         if name in asked.only:
             with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
                 part(Path(folder))
+    if asked.json:
+        print(json.dumps({"lines": SAID}))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from benchmarks.harness.topic_fleet import run_fleet
 from benchmarks.harness.topic_server import run_server
 from benchmarks.harness.topic_service import run_service
 from benchmarks.harness.topic_start import run_start
+from benchmarks.harness.topic_store import run_store
 from rich.console import Console
 
 TOPICS: dict[str, Callable[[Options], Report]] = {
@@ -30,6 +31,7 @@ TOPICS: dict[str, Callable[[Options], Report]] = {
     "fleet": run_fleet,
     "bus": run_bus,
     "service": run_service,
+    "store": run_store,
     "start": run_start,
 }
 

@@ -82,17 +82,11 @@ class Bench:
             await self.settled()
 
     async def settled(self) -> None:
-        """The thread has nothing to do now."""
-        await asyncio.get_running_loop().run_in_executor(None, _flushed, self.keeper)
-        await turns(8)
+        """Nothing is being written now."""
+        await until(lambda: not self.keeper._writing.locked())
 
     def _on_journal(self) -> None:
         self.told_journal += 1
-
-
-def _flushed(keeper: Keeper) -> None:
-    if not keeper._is_closed:
-        keeper._thread.submit(lambda: None).result(timeout=10)
 
 
 def full() -> None:

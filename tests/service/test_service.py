@@ -105,6 +105,25 @@ def test_meters_are_polled_shown_and_kept(play: Play) -> None:
     play(scenario, "bus1", "bus2", store=store.as_store())
 
 
+def test_a_person_asks_at_once_and_nothing_is_kept_of_it(play: Play) -> None:
+    store = ListStore()
+
+    async def scenario(town: Town) -> None:
+        await town.service.apply([link_of(meter_of("a", 1, interval=1000.0))])
+        await town.clock.advance(10)
+        polls = town.service.snapshot.meters["a"].polls
+        reading = asyncio.create_task(town.service.read_now("a"))
+        await town.clock.advance(5)
+        assert [report.as_dict() for report in await reading] == [{"word_0": 100, "word_1": 101}]
+        with pytest.raises(KeyError):
+            await town.service.read_now("nobody")
+        assert town.service.snapshot.meters["a"].polls == polls
+        await town.service.stop()
+        assert len(store.polls) == polls
+
+    play(scenario, "bus", store=store.as_store())
+
+
 def test_polls_come_at_the_same_seconds_of_every_minute(play: Play) -> None:
     async def scenario(town: Town) -> None:
         meters = [meter_of(f"m{n}", n, interval=10.0) for n in range(1, 6)]

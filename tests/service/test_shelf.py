@@ -203,3 +203,13 @@ def test_cancelled_while_it_writes_nothing_is_lost(loop: str, tmp_path: Path) ->
         ]
 
     run(scenario(), loop)
+
+
+def test_who_glances_knows_everything_and_changes_nothing(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, DayClock())
+    shelf.memory("bus", 1, "x/y").save(knowledge(7, holes=2))
+    glance = shelf.glance("bus", 1, "x/y")
+    assert glance.load() == knowledge(7, holes=2)
+    glance.save(knowledge(1))
+    assert shelf.memory("bus", 1, "x/y").load() == knowledge(7, holes=2)
+    assert shelf.glance("bus", 2, "x/y").load() is None

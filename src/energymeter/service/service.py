@@ -134,22 +134,27 @@ class Service:
 
     async def read_now(self, meter: str) -> list[ReadReport]:
         """See `Operator.read_now`."""
-        for running in self._links.values():
-            for plan in running.plan.meters:
-                if plan.name == meter:
-                    courses = self._maker.make(
-                        plan,
-                        running.link.unit(plan.unit, priority=Priority.PERSON),
-                        running.plan.wire,
-                        moments=lambda interval_s: Moments(interval_s, 0.0, self._wall, 0.0),
-                        memory=lambda _name: None,
-                    )
-                    return [await course.reader.read() for course in courses]
-        raise KeyError(meter)
+        plan, running = self._plan_of(meter)
+        shelf, endpoint = self._shelf, str(running.link)
+        courses = self._maker.make(
+            plan,
+            running.link.unit(plan.unit, priority=Priority.PERSON),
+            running.plan.wire,
+            moments=lambda interval_s: Moments(interval_s, 0.0, self._wall, 0.0),
+            memory=lambda name: None if shelf is None else shelf.glance(endpoint, plan.unit, name),
+        )
+        return [await course.reader.read() for course in courses]
 
     def frames(self, link: str) -> FrameStream:
         """See `Operator.frames`."""
         return self._links[link].frames
+
+    def _plan_of(self, meter: str) -> tuple[ResolvedMeter, RunningLink]:
+        for running in self._links.values():
+            for plan in running.plan.meters:
+                if plan.name == meter:
+                    return plan, running
+        raise KeyError(meter)
 
     def _prepared(self, links: Sequence[ResolvedLink]) -> dict[str, RunningLink]:
         """The links that are new or change; nothing of them runs yet."""

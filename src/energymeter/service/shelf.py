@@ -49,6 +49,10 @@ class Shelf:
         file = FileMemory(endpoint, unit, profile, folder=self._folder)
         return _Slot(file, self._dirty, self._being_written)
 
+    def glance(self, endpoint: str, unit: int, profile: str) -> Memory:
+        """The same for a reader that is made for one look: it knows all, and changes nothing."""
+        return _Glance(self.memory(endpoint, unit, profile))
+
     async def run(self) -> None:
         """Write a few a second, until cancelled; then `flush` writes the rest."""
         while True:
@@ -95,6 +99,21 @@ class _Slot:
 
     def save(self, knowledge: Knowledge) -> None:
         self._dirty[self._file.path] = (self._file, knowledge)
+
+
+class _Glance:
+    """A `Memory` that is only read."""
+
+    __slots__ = ("_memory",)
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def load(self) -> Knowledge | None:
+        return self._memory.load()
+
+    def save(self, knowledge: Knowledge) -> None:
+        pass
 
 
 def _copy(knowledge: Knowledge) -> Knowledge:

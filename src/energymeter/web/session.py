@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import Final
 
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from energymeter.clock import Alarm, Clock
 
@@ -36,6 +37,7 @@ __all__ = [
     "Sessions",
     "cookie_name",
     "identity_of",
+    "is_encrypted",
     "safe_goal",
 ]
 
@@ -217,6 +219,11 @@ def cookie_name(port: int, *, is_secure: bool) -> str:
     """What the cookie is called: cookies do not know ports, and services share machines."""
     # With this prefix browsers take it from this very host, encrypted, only.
     return f"{'__Host-' if is_secure else ''}energymeter-{port}"
+
+
+def is_encrypted(scope: Scope) -> bool:
+    """Whether we speak TLS with whoever asks."""
+    return scope.get("scheme") in ("https", "wss")
 
 
 def safe_goal(text: str | None) -> str:
