@@ -39,6 +39,7 @@ _COMMANDS: Final[dict[str, str]] = {
     "status": "Show how a running service is doing.",
     "top": "Watch all meters of a running service on a screen.",
     "history": "Print what the store has of one value.",
+    "store": "Check a store, or copy it while it is in use.",
     "export": "Write the history to Parquet or CSV.",
     "frame": "Explain a Modbus frame in words.",
     "completion": "Print the script that lets a shell complete all this.",

@@ -18,7 +18,15 @@ from energymeter.errors import ConfigError
 if TYPE_CHECKING:
     from energymeter.store import Every, Store
 
-__all__ = ["nearest", "open_store", "parse_every", "parse_time", "parse_zone", "store_options"]
+__all__ = [
+    "nearest",
+    "open_store",
+    "parse_every",
+    "parse_time",
+    "parse_zone",
+    "place_options",
+    "store_options",
+]
 
 _USUAL_STORE: Final = "energymeter.db"
 _SERVERS: Final = ("postgresql://", "postgres://")
@@ -29,8 +37,25 @@ WINDOWS: Final = ("1m", "15m", "1h", "1d")
 EACH_POLL: Final = "poll"
 
 
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name a store."""
+    command = click.option(
+        "--site",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="A site file; its store is meant.",
+    )(command)
+    return click.option(
+        "--store",
+        metavar="PATH|URL",
+        help="A file, or postgresql://USER@HOST/DATABASE; default: that of --site, else "
+        f"{_USUAL_STORE}.",
+    )(command)
+
+
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name a store and a time."""
+    command = place_options(command)
     for option in reversed(
         (
             click.option("--from", "start", metavar="TIME", help=f"The first moment: {_HOW[6:]}."),
@@ -40,18 +65,6 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="NAME",
                 help="Where days begin and times are meant, such as Europe/Berlin; "
                 "default: this computer's.",
-            ),
-            click.option(
-                "--store",
-                metavar="PATH|URL",
-                help="A file, or postgresql://USER@HOST/DATABASE; default: that of --site, else "
-                f"{_USUAL_STORE}.",
-            ),
-            click.option(
-                "--site",
-                type=click.Path(dir_okay=False, path_type=Path),
-                metavar="FILE",
-                help="A site file; its store is meant.",
             ),
         )
     ):

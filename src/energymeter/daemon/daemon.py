@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
@@ -21,6 +22,7 @@ from energymeter.eventloop import spare_collector
 from energymeter.service.events import EventStream, Level, Topic
 from energymeter.site import ProfileShelf, ResolvedSite, compare, load_site, resolved, site_warnings
 from energymeter.site.model import WebEntry
+from energymeter.site.secret import PlainSecret, SecretSource
 
 __all__ = ["Daemon"]
 
@@ -30,6 +32,8 @@ _LOOK_S: Final = 2.0
 """Seconds between two looks at the file."""
 
 _STATE_KEPT: Final = ("store", "web", "site")
+
+_Stamp = tuple[int, int, int]
 
 
 class Daemon:
@@ -57,6 +61,9 @@ class Daemon:
         self._events = EventStream(self._clock)
         self._installation: Installation | None = None
         self._notifier = Notifier()
+        self._secrets: set[str] = set()
+        """All there ever were: what is on its way out may still name an old one."""
+
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -79,21 +86,23 @@ class Daemon:
         Raises:
             ConfigError: The site file is wrong at the start.
             StoreError: The store cannot be opened at the start.
+            MeterError: After a change neither the new version nor the old one can start.
         """
+        # Before it is read: what changes from then on is seen.
+        stamp = _stamp(self._path)
         view = await asyncio.to_thread(self._load)
-        _set_up_log(view)
+        self._set_up_log(view, view)
         for warning in site_warnings(view):
             self._events.tell(Level.WARNING, Topic.SITE, "", warning)
-        self._installation = self._new(view)
-        await self._installation.start()
+        self._installation = await self._started(view)
         alive = asyncio.create_task(self._notifier.keep_alive(self._clock, lambda: True))
         try:
             self._tell_started(view)
             spare_collector()
-            self._notifier.ready(f"polls {len(view.meters())} meters")
+            self._tell_ready()
             if self._on_ready is not None:
                 self._on_ready(self._installation)
-            await self._follow()
+            await self._follow(stamp)
         finally:
             self._notifier.stopping()
             alive.cancel()
@@ -108,13 +117,17 @@ class Daemon:
             try:
                 web = WebEntry(listen=self._listen, token=site.web and site.web.token)
             except ValidationError as error:
-                msg = f"--listen {self._listen}: {error.errors()[0]['msg']}"
+                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                msg = f"--listen {self._listen}: {reason}"
                 raise ConfigError(msg) from error
             site = site.model_copy(update={"web": web})
         return resolved(site, shelf)
 
-    def _new(self, view: ResolvedSite) -> Installation:
-        return Installation(view, events=self._events, reload=self.reload, clock=self._clock)
+    def _set_up_log(self, view: ResolvedSite, *hidden: ResolvedSite) -> None:
+        """Have the log look as this version wants, and hold no secret of any."""
+        for each in hidden:
+            self._secrets |= _secrets(each)
+        set_up(view.site.log.level, view.site.log.format, secrets=self._secrets)
 
     def _tell_started(self, view: ResolvedSite) -> None:
         assert self._installation is not None  # noqa: S101 - it was made just now
@@ -129,10 +142,14 @@ class Daemon:
             + (f", {address}/health" if address else ""),
         )
 
-    async def _follow(self) -> None:
+    def _tell_ready(self) -> None:
+        assert self._installation is not None  # noqa: S101 - it runs
+        meters = len(self._installation.view.meters())
+        self._notifier.ready(f"polls {meters} meter{'s' if meters != 1 else ''}")
+
+    async def _follow(self, seen: _Stamp | None) -> None:
         """Reload when the file changes or somebody asks, until `stop`."""
         stopping = asyncio.create_task(self._stop.wait())
-        seen = _stamp(self._path)
         try:
             while not stopping.done():
                 asked = asyncio.create_task(self._reload.wait())
@@ -147,7 +164,7 @@ class Daemon:
                 seen = now
                 self._notifier.reloading()
                 await self._take_over()
-                self._notifier.ready()
+                self._tell_ready()
         finally:
             stopping.cancel()
 
@@ -155,39 +172,69 @@ class Daemon:
         """Go on with what stands in the file now; a broken one is told, and changes nothing."""
         old = self._installation
         assert old is not None  # noqa: S101 - it runs
+        view = await self._read_again()
+        if view is None:
+            return
+        changes = compare(old.view, view)
+        if changes.is_empty:
+            self._events.tell(Level.INFO, Topic.SITE, "", "reloaded, nothing changed")
+            return
+        self._set_up_log(old.view, view)
         try:
-            view = await asyncio.to_thread(self._load)
-            changes = compare(old.view, view)
-            if changes.is_empty:
-                self._events.tell(Level.INFO, Topic.SITE, "", "reloaded, nothing changed")
-                return
-            if changes.log:
-                _set_up_log(view)
             if any(getattr(changes, part) for part in _STATE_KEPT) or _serves_other(old.view, view):
                 await self._replace(old, view)
             else:
                 await old.apply(view, changes)
         except MeterError as error:
-            text = f"the new version is not taken, the old one goes on: {error}"
-            self._events.tell(Level.ERROR, Topic.SITE, "", text)
+            if self._installation is None:
+                raise
+            self._refuse(str(error))
             return
+        self._set_up_log(view)
         for warning in site_warnings(view):
             self._events.tell(Level.WARNING, Topic.SITE, "", warning)
         self._events.tell(Level.INFO, Topic.SITE, "", f"reloaded: {changes.describe()}")
 
+    async def _read_again(self) -> ResolvedSite | None:
+        """What stands in the file; None: nothing that can be, which was told."""
+        try:
+            return await asyncio.to_thread(self._load)
+        except MeterError as error:
+            self._refuse(str(error))
+        except Exception as error:  # whatever it is: the service runs well without that file
+            _log.exception("the site file cannot be read")
+            self._refuse(f"a fault of the program ({type(error).__name__}: {error})")
+        return None
+
+    def _refuse(self, reason: str) -> None:
+        text = f"the new version is not taken, the old one goes on: {reason}"
+        self._events.tell(Level.ERROR, Topic.SITE, "", text)
+
     async def _replace(self, old: Installation, view: ResolvedSite) -> None:
-        """Stop everything and start anew; if that fails, with the old version."""
+        """Stop everything and start anew; if that fails, with the old version.
+
+        Raises:
+            MeterError: The new version cannot start. Without an installation afterwards, the old
+                one could not either.
+        """
         self._installation = None
         await old.stop()
         try:
-            new = self._new(view)
-            await new.start()
-        except MeterError:
-            back = self._new(old.view)
-            await back.start()
-            self._installation = back
+            self._installation = await self._started(view)
+        except MeterError as error:
+            try:
+                self._installation = await self._started(old.view)
+            except MeterError as again:
+                msg = f"neither the new version can start: {error}; nor the old one: {again}"
+                raise MeterError(msg) from again
             raise
-        self._installation = new
+
+    async def _started(self, view: ResolvedSite) -> Installation:
+        installation = Installation(
+            view, events=self._events, reload=self.reload, clock=self._clock
+        )
+        await installation.start()
+        return installation
 
 
 def _serves_other(before: ResolvedSite, after: ResolvedSite) -> bool:
@@ -199,7 +246,7 @@ def _serves_other(before: ResolvedSite, after: ResolvedSite) -> bool:
     return served(before) != served(after)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> _Stamp | None:
     """What changes when a file is written; None: it cannot be looked at."""
     try:
         found = path.stat()
@@ -225,10 +272,24 @@ def follow_signals(daemon: Daemon) -> None:
             _log.debug("%s cannot be followed here", name)
 
 
-def _set_up_log(view: ResolvedSite) -> None:
-    """Have the log look as the site wants, and hold none of its secrets."""
+def _secrets(view: ResolvedSite) -> set[str]:
+    """What no line of the log may hold."""
+    found = set()
     site = view.site
-    entries = [entry for entry in (site.web, site.store, *site.sink) if entry is not None]
-    values = [getattr(entry, name) for entry in entries for name in type(entry).model_fields]
-    secrets = [value.reveal() for value in values if hasattr(value, "reveal")]
-    set_up(site.log.level, site.log.format, secrets=secrets)
+    for entry in (site.web, site.store, *site.sink):
+        for name in () if entry is None else type(entry).model_fields:
+            value = getattr(entry, name)
+            if isinstance(value, (PlainSecret, SecretSource)):
+                found |= _forms(value.reveal())
+            elif name == "headers":
+                found |= set(value.values())
+    return found
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret as it stands there, and the password in it where it is an address."""
+    try:
+        password = urlsplit(secret).password or ""
+    except ValueError:
+        password = ""
+    return {secret, password, unquote(password)}

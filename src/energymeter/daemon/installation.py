@@ -8,8 +8,9 @@ and sinks change in a running one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from energymeter.clock import Clock
@@ -31,7 +32,7 @@ from energymeter.sinks.registry import PushedEntry, is_pushed, make_sink, sink_n
 from energymeter.site import ResolvedSite, SiteChanges
 from energymeter.site.model import PostgresStoreEntry, SqliteStoreEntry
 from energymeter.site.sinks import PrometheusEntry
-from energymeter.store import SqliteStore, Store
+from energymeter.store import SqliteStore, Store, StoreError
 
 if TYPE_CHECKING:
     from energymeter.httpserver import HttpServer
@@ -83,25 +84,27 @@ class Installation:
         self.snapshot = Snapshot(site.name, clock.now())
         self._supervisor = Supervisor(events, clock)
         self._sinks: dict[str, _RunningSink] = {}
-        self._lock = StateLock(site.state)
-        try:
-            self._build()
-        except BaseException:
-            self._lock.close()
-            raise
-
-    def _build(self) -> None:
-        """Make the parts; nothing runs yet."""
-        view, site, events, clock = self.view, self.view.site, self.events, self._clock
-        self._made = {sink_name(e): make_sink(e, site.name) for e in _pushed(view).values()}
-        # Also without sinks: one may be added while the service runs.
-        self._journal = Journal(site.state / "journal", clock=clock)
         self.store: Store | None = None
         """The embedded store; None: there is none, or it is on another machine."""
 
         self._feeder: StoreFeeder | None = None
         self._tender: StoreTender | ServerTender | None = None
+        with ExitStack() as made:
+            made.enter_context(StateLock(site.state))
+            self._build(made)
+            self._files = made.pop_all()
+            """What is open of it on the disk."""
+
+    def _build(self, made: ExitStack) -> None:
+        """Make the parts; nothing runs yet. What has to be closed is put on the stack."""
+        view, site, events, clock = self.view, self.view.site, self.events, self._clock
+        self._made = {sink_name(e): make_sink(e, site.name) for e in _pushed(view).values()}
+        # Also without sinks: one may be added while the service runs.
+        self._journal = Journal(site.state / "journal", clock=clock)
+        made.callback(self._journal.close)
         self._open_store()
+        if self.store is not None:
+            made.callback(self.store.close)
         self._service = Service(
             site.name,
             store=self.store,
@@ -139,6 +142,8 @@ class Installation:
             self._supervisor.start(Topic.STORE, "tending", self._tender.run)
         for name, entry in _pushed(self.view).items():
             self._start_sink(name, entry)
+        # Not before it is sure that this version runs: the one before may come back.
+        self._keep_places()
 
     async def apply(self, view: ResolvedSite, changes: SiteChanges) -> None:
         """Go on with another version of the site, in which neither store, web nor site changed.
@@ -156,7 +161,7 @@ class Installation:
         await self._service.apply(view.links)
         self.view = view
         gone = [name for name in self._sinks if name in touched or name not in pushed]
-        await asyncio.gather(*(self._stop_sink(name) for name in gone))
+        await self._stop_sinks(gone)
         self._made.update(made)
         for name in made:
             self._start_sink(name, pushed[name])
@@ -164,17 +169,15 @@ class Installation:
 
     async def stop(self) -> None:
         """End the polls under way, keep and pass on what they brought, let go of everything."""
-        await self._service.stop()
-        await asyncio.gather(*(self._stop_sink(name) for name in list(self._sinks)))
-        await self._supervisor.close()
-        if self._feeder is not None:
-            await self._feeder.close(_LAST_S)
-        if self._web is not None:
-            await self._web.close()
-        await asyncio.to_thread(self._journal.close)
-        if self.store is not None:
-            await asyncio.to_thread(self.store.close)
-        self._lock.close()
+        async with AsyncExitStack() as rest:  # whatever goes wrong, the rest is ended too
+            rest.push_async_callback(asyncio.to_thread, self._files.close)
+            if self._web is not None:
+                rest.push_async_callback(self._web.close)
+            if self._feeder is not None:
+                rest.push_async_callback(self._feeder.close, _LAST_S)
+            rest.push_async_callback(self._supervisor.close)
+            rest.push_async_callback(self._stop_sinks, list(self._sinks))
+            await self._service.stop()
 
     async def read_now(self, meter: str) -> list[ReadReport]:
         """See `Operator.read_now`."""
@@ -216,7 +219,7 @@ class Installation:
         entry, state = self.view.site.store, self.snapshot.store
         match entry:
             case SqliteStoreEntry():
-                entry.path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(entry.path)
                 self.store = SqliteStore(entry.path, survives_power_loss=entry.survives_power_loss)
                 self._tender = StoreTender(entry, events=self.events, clock=self._clock)
                 state.place = str(entry.path)
@@ -233,7 +236,6 @@ class Installation:
                     self._tender = ServerTender(self._feeder, entry.keep, clock=self._clock)
             case None:
                 state.place = ""
-        self._keep_places()
 
     def _keep_places(self) -> None:
         """Forget the places of sinks that are no more."""
@@ -269,8 +271,8 @@ class Installation:
         state.fault = fault
 
     def _start_sink(self, name: str, entry: PushedEntry) -> None:
-        state = self.snapshot.sinks.get(name) or SinkState(name, entry.type)
-        self.snapshot.sinks[name] = state
+        state = self.snapshot.sinks.setdefault(name, SinkState(name, entry.type))
+        state.type = entry.type
         forwarder = Forwarder(
             self._journal.reader(_reader_of(name), most_bytes=entry.buffer),
             self._made[name],
@@ -286,11 +288,14 @@ class Installation:
         task = self._supervisor.start(Topic.SINK, name, forwarder.run)
         self._sinks[name] = _RunningSink(forwarder, task)
 
+    async def _stop_sinks(self, names: Iterable[str]) -> None:
+        await asyncio.gather(*(self._stop_sink(name) for name in names))
+
     async def _stop_sink(self, name: str) -> None:
         running = self._sinks.pop(name)
         await running.forwarder.close(_LAST_S)
         running.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError):
             await running.task
         if name not in _pushed(self.view):
             self.snapshot.sinks.pop(name, None)
@@ -304,6 +309,15 @@ def _reader_of(sink: str) -> str:
 def _pushed(view: ResolvedSite) -> Mapping[str, PushedEntry]:
     """The sinks that are sent readings, by name."""
     return {sink_name(entry): entry for entry in view.site.sink if is_pushed(entry)}
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a file."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{path}: the folder of the store cannot be made: {error.strerror}"
+        raise StoreError(msg) from error
 
 
 def _opener(entry: PostgresStoreEntry) -> Callable[[], Store]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, Final, NamedTuple
 
+from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.geometry import Region
@@ -59,10 +60,9 @@ class Table(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a column stands."""
+    """How wide a column is at the moment; those without room have none."""
 
     number: int
-    start: int
     width: int
 
 
@@ -86,8 +86,8 @@ class Grid(Widget, can_focus=True):
         Binding("enter", "open", show=False),
     ]
 
-    def __init__(self, table: Table, **keywords: str) -> None:
-        super().__init__(**keywords)  # type: ignore[arg-type] - id and classes
+    def __init__(self, name: str, table: Table) -> None:
+        super().__init__(id=name)
         self.has_cursor = True
         """Whether a line is chosen, or the whole only scrolls."""
 
@@ -252,11 +252,10 @@ class Grid(Widget, can_focus=True):
             columns.remove(last)
         spare = max(0, width - _needed(columns))
         weights = sum(column.weight for _, column in columns)
-        self._places, start = [], 0
-        for number, column in columns:
-            more = spare * column.weight // weights if weights else 0
-            self._places.append(_Place(number, start, column.width + more))
-            start += column.width + more + _GAP
+        self._places = [
+            _Place(number, column.width + (spare * column.weight // weights if weights else 0))
+            for number, column in columns
+        ]
 
     def _titles(self) -> tuple[str, ...]:
         titles = [column.title for column in self._table.columns]
@@ -269,7 +268,7 @@ class Grid(Widget, can_focus=True):
         columns = self._table.columns
         return (" " * _GAP).join(
             _fitted(cells[number], width, is_right=columns[number].is_right)
-            for number, _, width in self._places
+            for number, width in self._places
         )
 
 
@@ -279,9 +278,12 @@ def _needed(columns: Sequence[tuple[int, Column]]) -> int:
 
 def _fitted(text: str, width: int, *, is_right: bool) -> str:
     text = clean(text)
-    if len(text) > width:
-        return text[: width - 1] + "…"
-    return text.rjust(width) if is_right else text.ljust(width)
+    # Of what is not ASCII some takes two cells, some none.
+    length = len(text) if text.isascii() else cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + "…"
+    space = " " * (width - length)
+    return space + text if is_right else text + space
 
 
 def _regions(lines: Sequence[int], width: int) -> list[Region]:

@@ -40,8 +40,8 @@ class Pane(Widget):
 
     can_focus = False
 
-    def __init__(self, **keywords: str) -> None:
-        super().__init__(**keywords)  # type: ignore[arg-type] - id and classes
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
         self._lines: list[Line] = []
 
     @property

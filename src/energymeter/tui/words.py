@@ -51,5 +51,5 @@ def clock_text(time: datetime, *, is_fine: bool = False) -> str:
 def figure_text(figure: Figure | None) -> str:
     """Value and unit, so that the units of a column stand below each other."""
     if figure is None or figure.text == "-":
-        return "-      "
-    return f"{figure.text} {clean(figure.unit):<6}"
+        return "-     "
+    return f"{figure.text} {clean(figure.unit):<5}"

@@ -500,8 +500,8 @@ class ProfilePoint(_Answer):
     name: str
     """What it is called."""
 
-    description: str
-    """What the vendor says of it; often empty."""
+    note: str
+    """What is particular about it; often empty."""
 
     unit: str
     """What it is told in; empty: it has none."""

@@ -1,0 +1,133 @@
+"""What each meter counted since midnight: from the store once, then from the counter itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from energymeter.clock import Clock
+from energymeter.service.archive import Archive
+from energymeter.service.snapshot import MeterState
+from energymeter.store import Every
+from energymeter.store.base import Series
+from energymeter.store.days import midnight
+from energymeter.store.errors import StoreError
+from energymeter.values import base_of
+from energymeter.web.pages.asker import Asker
+from energymeter.web.pages.glance import newest
+
+__all__ = ["Amount", "Today"]
+
+_RENEW_S: Final = 900.0
+"""The store is asked again after so long: it knows of meters that were exchanged."""
+
+_RETRY_S: Final = 60.0
+_MOST_AT_ONCE: Final = 64
+"""Questions that wait at a time on behalf of sums over many meters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What was counted today."""
+
+    amount: float
+    """In the base unit: Wh, m3."""
+
+    since: datetime | None = None
+    """From when on it is told, where that is not midnight: nothing older is known."""
+
+
+@dataclass(slots=True)
+class _Base:
+    day: date
+    value: float
+    """The counter at midnight, in its own unit."""
+
+    asked_at: float
+    since: datetime | None
+    told: Amount
+
+
+class Today:
+    """Answers from memory; what is not there yet is asked for, and there a moment later.
+
+    Args:
+        archive: The history.
+        clock: Says which day it is.
+        asker: Asks.
+    """
+
+    def __init__(self, archive: Archive, clock: Clock, asker: Asker) -> None:
+        self._archive = archive
+        self._clock = clock
+        self._asker = asker
+        self._bases: dict[str, _Base] = {}
+
+    def amount(
+        self, state: MeterState, counter: Series | None, *, is_urgent: bool = True
+    ) -> Amount | None:
+        """What a meter counted today; None: not known, or not yet."""
+        if counter is None:
+            return None
+        now = self._clock.now()
+        name = state.info.name
+        day = now.astimezone().date()
+        value = newest(state, counter, now).value
+        base = self._bases.get(name)
+        if base is None or base.day != day:
+            if value is not None:
+                self._want(state, counter, is_urgent=is_urgent)
+            return None
+        if value is None:
+            return base.told
+        if value < base.value or self._clock.monotonic() - base.asked_at > _RENEW_S:
+            self._want(state, counter, is_urgent=is_urgent)
+        if value >= base.value and value != base.told.amount:
+            factor = base_of(counter.unit)[1]
+            base.told = Amount((value - base.value) * factor, base.since)
+        return base.told
+
+    def keep_only(self, is_known: Callable[[str], bool]) -> None:
+        """Forget the meters that are no more."""
+        self._bases = {name: base for name, base in self._bases.items() if is_known(name)}
+
+    def _want(self, state: MeterState, counter: Series, *, is_urgent: bool) -> None:
+        if not is_urgent and len(self._asker) >= _MOST_AT_ONCE:
+            return
+        self._asker.want(
+            ("today", state.info.name),
+            lambda: self._ask(state, counter),
+            is_urgent=is_urgent,
+        )
+
+    async def _ask(self, state: MeterState, counter: Series) -> None:
+        now, name = self._clock.now(), state.info.name
+        day = now.astimezone().date()
+        begin = midnight(day, None)
+        asked_at = self._clock.monotonic()
+        since: datetime | None = None
+        known = 0.0
+        try:
+            history = await self._archive.history(
+                name, counter.name, begin, now, every=Every.QUARTER
+            )
+        except StoreError:
+            since, asked_at = now, asked_at - _RENEW_S + _RETRY_S
+        else:
+            if history is None or not len(history):
+                since = now
+            else:
+                steps = [value for value in history.values if isinstance(value, (int, float))]
+                factor = base_of(history.series.unit)[1] / base_of(counter.unit)[1]
+                known = sum(steps) * factor
+        value = newest(state, counter, self._clock.now()).value
+        if value is None:
+            return
+        before = self._bases.get(name)
+        if since is not None and before is not None and before.day == day and value >= before.value:
+            before.asked_at = asked_at
+            return
+        told = Amount(known * base_of(counter.unit)[1], since)
+        self._bases[name] = _Base(day, value - known, asked_at, since, told)
