@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import uvicorn
 
 from energymeter.errors import ConfigError
+from energymeter.transports.certificates import TlsFiles
 from energymeter.transports.endpoint import host_and_port
 from energymeter.transports.tcp import system_reason
 
@@ -24,6 +25,9 @@ __all__ = ["HttpServer"]
 
 _GRACE_S: Final = 1
 """How long answers under way may take when the server ends."""
+
+_LONGEST_MESSAGE: Final = 1_048_576
+"""Bytes that somebody may send through a web socket at once."""
 
 
 class _QuietServer(uvicorn.Server):
@@ -42,20 +46,29 @@ class HttpServer:
         host: Address to listen on; only loopback by default.
         port: Port to listen on; 0 lets the system choose, see `port`.
         name: What messages call it.
+        tls: The certificate and its key; None: it is not encrypted.
+        lifespan: Whether the application wants to be told when it starts and ends.
+        on_close: Called before the server waits for answers under way: ends those without end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, one for each thing that varies
         self,
         app: Callable[..., Any],
         *,
         host: str = "127.0.0.1",
         port: int = 0,
         name: str = "HTTP",
+        tls: TlsFiles | None = None,
+        lifespan: bool = False,
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self._app = app
         self._name = name
+        self._tls = tls
+        self._lifespan = lifespan
+        self._on_close = on_close
         self._server: _QuietServer | None = None
         self._serving: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
@@ -68,14 +81,17 @@ class HttpServer:
         await self.close()
 
     def __str__(self) -> str:
-        return f"http://{host_and_port(self.host, self.port)}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{host_and_port(self.host, self.port)}"
 
     async def start(self) -> None:
         """Listen.
 
         Raises:
-            ConfigError: The address cannot be listened on; the message says why.
+            ConfigError: The address cannot be listened on, a certificate cannot be used, or the
+                application does not start; the message says why.
         """
+        context = None if self._tls is None else self._tls.server_context()
         try:
             family, *_, address = socket.getaddrinfo(
                 self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -90,21 +106,29 @@ class HttpServer:
             self._app,
             log_config=None,
             access_log=False,
-            lifespan="off",
+            lifespan="on" if self._lifespan else "off",
             proxy_headers=False,
             server_header=False,
+            ws_max_size=_LONGEST_MESSAGE,
+            ssl_context_factory=None if context is None else lambda *_: context,
             timeout_graceful_shutdown=_GRACE_S,
         )
         server = self._server = _QuietServer(config)
         self._serving = asyncio.create_task(server.serve(sockets=[self._listener]))
         while not server.started and not self._serving.done():  # noqa: ASYNC110 - uvicorn has no event
             await asyncio.sleep(0.005)
+        if not server.started:
+            await self.close()
+            msg = f"{self._name} does not start, the log says why"
+            raise ConfigError(msg)
 
     async def close(self) -> None:
         """Let answers under way go out, then stop; calling it again does nothing."""
         server, serving = self._server, self._serving
         self._server = self._serving = None
         if server is not None and serving is not None:
+            if self._on_close is not None:
+                self._on_close()
             server.should_exit = True
             await serving
         if self._listener is not None:

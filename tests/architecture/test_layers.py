@@ -28,7 +28,7 @@ FLOORS: Final = (
     ("testing",),
     ("compat",),
     ("devicefile",),
-    ("devices", "flexmodbusreader", "daemon"),
+    ("devices", "flexmodbusreader", "daemon", "tui"),
     ("cli",),
     ("energymeter", "__main__"),
 )
@@ -42,7 +42,8 @@ THIRD_PARTIES: Final = {
     "pydantic_core": ("profiles", "simulator"),
     "numpy": ("simulator", "store"),
     "click": ("cli",),
-    "rich": ("cli",),
+    "rich": ("cli", "tui"),
+    "textual": ("tui",),
     "uvloop": ("eventloop",),
     "yaml": ("profiles",),
     "serialx": ("transports",),

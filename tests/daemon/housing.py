@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,10 +18,7 @@ from energymeter.server import ModbusServer
 from energymeter.service.events import Level, ServiceEvent, Topic
 from energymeter.store import SqliteStore
 
-__all__ = ["INTERVAL_S", "House", "link", "living", "meter", "sink", "site", "stored"]
-
-INTERVAL_S: Final = 0.2
-"""Of every meter, unless it says otherwise."""
+__all__ = ["House", "link", "living", "meter", "sink", "site", "stored"]
 
 _PROFILE: Final = """
 name = "test/plain"
@@ -42,7 +38,7 @@ def link(name: str, bus: str, *more: str) -> str:
     return "\n".join(["[[link]]", f'name = "{name}"', f'url = "{{{bus}}}"', *more])
 
 
-def meter(name: str, on: str, unit: int, *more: str, interval: str = "200ms") -> str:
+def meter(name: str, on: str, unit: int, *more: str, interval: str = "100ms") -> str:
     """A meter of two words, on a link."""
     return "\n".join(
         [
@@ -135,13 +131,13 @@ class House:
     def open_files(self) -> list[str]:
         """Files below its folder that this process has open."""
         found = []
-        for number in os.listdir("/proc/self/fd"):
+        for number in Path("/proc/self/fd").iterdir():
             try:
-                target = os.readlink(f"/proc/self/fd/{number}")
+                target = number.readlink()
             except OSError:
                 continue
-            if target.startswith(str(self.folder)):
-                found.append(target)
+            if target.is_relative_to(self.folder):
+                found.append(str(target))
         return found
 
 
@@ -176,7 +172,7 @@ async def living(
 async def eventually(holds: Callable[[], object], limit_s: float = 10.0) -> None:
     """Wait until it holds."""
     end = time.monotonic() + limit_s
-    while not holds():  # noqa: ASYNC110 - what is waited for does not know of us
+    while not holds():
         assert time.monotonic() < end, "it does not come"
         await asyncio.sleep(0.005)
 

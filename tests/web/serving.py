@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx
 from tests.web.site_of import NOW, desk_of
 
 from energymeter.clock import ManualClock
 from energymeter.httpserver import HttpServer
+from energymeter.service.desk import Operator
 from energymeter.service.events import EventStream
 from energymeter.service.snapshot import Snapshot
 from energymeter.site.model import WebEntry
 from energymeter.site.sinks import PrometheusEntry
+from energymeter.store import Store
 from energymeter.web.serve import web_server
 
 __all__ = ["Bench", "bench"]
+
+
+def trusting(entry: WebEntry) -> ssl.SSLContext:
+    """What trusts the certificate of this service and no other."""
+    return ssl.create_default_context(cafile=None if entry.cert is None else str(entry.cert))
 
 
 @dataclass
@@ -35,15 +44,25 @@ class Bench:
 async def bench(
     snapshot: Snapshot,
     *,
-    token: str | None = None,
     prometheus: PrometheusEntry | None = None,
+    store: Store | None = None,
+    operator: Operator | None = None,
+    **web: Any,
 ) -> AsyncIterator[Bench]:
-    """Serve a snapshot; the caller sends no token by itself."""
+    """Serve a snapshot, without pages; the caller sends no token by itself.
+
+    `web` is what stands in the section of the site file.
+    """
     clock = ManualClock(NOW)
     events = EventStream(clock)
-    entry = WebEntry.model_validate({"listen": "127.0.0.1:0", "token": token})
+    entry = WebEntry.model_validate({"listen": "127.0.0.1:0", **web})
+    desk = desk_of(snapshot, events, clock, store)
+    if operator is not None:
+        desk = replace(desk, operator=operator)
     async with (
-        web_server(entry, desk_of(snapshot, events, clock), prometheus=prometheus) as server,
-        httpx.AsyncClient(base_url=str(server), timeout=10, trust_env=False) as http,
+        web_server(entry, desk, prometheus=prometheus, pages=False) as server,
+        httpx.AsyncClient(
+            base_url=str(server), timeout=10, trust_env=False, verify=trusting(entry)
+        ) as http,
     ):
         yield Bench(snapshot, events, clock, http, server)

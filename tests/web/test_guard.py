@@ -116,7 +116,8 @@ def test_no_page_loads_anything_from_elsewhere() -> None:
             described = (await bed.http.get("/api/openapi.json")).json()
         assert {"/health", "/api/status", "/metrics"} <= set(described["paths"])
         for path, methods in described["paths"].items():
-            assert methods["get"]["description"], path
+            for operation in methods.values():
+                assert operation["description"], path
 
     run(scenario())
 
@@ -125,7 +126,7 @@ def server_of(**web: object) -> object:
     entry = WebEntry.model_validate(web)
     events = EventStream(ManualClock(NOW))
     clock = ManualClock(NOW)
-    return web_server(entry, desk_of(snapshot_of(), events, clock), prometheus=None)
+    return web_server(entry, desk_of(snapshot_of(), events, clock), prometheus=None, pages=False)
 
 
 def test_an_empty_token_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +136,12 @@ def test_an_empty_token_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_beyond_loopback_there_is_no_service_without_a_token() -> None:
-    entry = WebEntry.model_construct(listen="0.0.0.0:8080", token=None)
+    entry = WebEntry.model_construct(listen="0.0.0.0:8080", token=None, pages=False)
     events = EventStream(ManualClock(NOW))
     with pytest.raises(ConfigError, match="needs a token"):
-        web_server(entry, desk_of(snapshot_of(), events, ManualClock(NOW)), prometheus=None)
+        web_server(
+            entry, desk_of(snapshot_of(), events, ManualClock(NOW)), prometheus=None, pages=False
+        )
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/health/", "/api/status", "/api/x", "/{a}"])
@@ -146,4 +149,9 @@ def test_the_sink_cannot_have_a_path_that_is_taken(path: str) -> None:
     entry = PrometheusEntry(type="prometheus", path=path)
     clock = ManualClock(NOW)
     with pytest.raises(ConfigError, match="choose another"):
-        create_app(desk_of(snapshot_of(), EventStream(clock), clock), prometheus=entry, token=None)
+        create_app(
+            desk_of(snapshot_of(), EventStream(clock), clock),
+            prometheus=entry,
+            token=None,
+            pages=False,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -110,6 +111,27 @@ def schema_command(output: Path | None, force: bool) -> int:
         return 0
     save_site(output, schema_text(), force=force)
     click.echo(f"energymeter: wrote {output}", err=True)
+    return 0
+
+
+@command.command("password")
+def password_command() -> int:
+    """Make the hash of a password, for `password` in the section [web] of a site file.
+
+    The password is asked for twice and not shown; where nobody sits at a terminal, the first line
+    of stdin is taken.
+
+    The hash is printed, such as scrypt$32768$8$1$...: it can stand in the site file, or in a file
+    or variable that the site file names.
+    """
+    from energymeter.site.password import PasswordHash  # noqa: PLC0415
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    click.echo(str(PasswordHash.of(password)))
+    click.echo('energymeter: put it into the site file: [web] password = "scrypt$..."', err=True)
     return 0
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from energymeter._version import __version__
 from energymeter.clock import Clock, SystemClock
-from energymeter.daemon.installation import Installation
+from energymeter.daemon.installation import Installation, make_sinks
 from energymeter.daemon.logs import set_up
 from energymeter.daemon.notify import Notifier
 from energymeter.errors import ConfigError, MeterError
@@ -217,6 +217,7 @@ class Daemon:
             MeterError: The new version cannot start. Without an installation afterwards, the old
                 one could not either.
         """
+        make_sinks(view)  # the likeliest fault is found before anything is stopped
         self._installation = None
         await old.stop()
         try:

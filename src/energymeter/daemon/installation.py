@@ -1,15 +1,14 @@
 """A site at work: service, store, journal, sinks and HTTP side, built from a site file.
 
-Everything that can be wrong with a site is found when it is built, before anything is stopped for
-it. A change of the store, the web side or the site itself makes a new installation; links, meters
-and sinks change in a running one.
+A change of the store, the web side or the site itself makes a new installation; links, meters and
+sinks change in a running one, after it is sure that they can be made.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +25,7 @@ from energymeter.service.forwarder import Forwarder
 from energymeter.service.frames import FrameStream
 from energymeter.service.journal import Journal
 from energymeter.service.service import Service
+from energymeter.service.sink import Sink
 from energymeter.service.snapshot import SinkState, Snapshot
 from energymeter.service.supervisor import Supervisor
 from energymeter.sinks.registry import PushedEntry, is_pushed, make_sink, sink_name
@@ -37,7 +37,7 @@ from energymeter.store import SqliteStore, Store, StoreError
 if TYPE_CHECKING:
     from energymeter.httpserver import HttpServer
 
-__all__ = ["Installation"]
+__all__ = ["Installation", "make_sinks"]
 
 _STORE_READER: Final = "store"
 """The server store's place in the journal; those of sinks begin otherwise."""
@@ -98,10 +98,12 @@ class Installation:
     def _build(self, made: ExitStack) -> None:
         """Make the parts; nothing runs yet. What has to be closed is put on the stack."""
         view, site, events, clock = self.view, self.view.site, self.events, self._clock
-        self._made = {sink_name(e): make_sink(e, site.name) for e in _pushed(view).values()}
+        self._made = make_sinks(view)
         # Also without sinks: one may be added while the service runs.
         self._journal = Journal(site.state / "journal", clock=clock)
         made.callback(self._journal.close)
+        for name, entry in _pushed(view).items():  # before the first poll is written
+            self._journal.reader(_reader_of(name), most_bytes=entry.buffer)
         self._open_store()
         if self.store is not None:
             made.callback(self.store.close)
@@ -153,11 +155,7 @@ class Installation:
         """
         pushed = _pushed(view)
         touched = {*changes.sinks_added, *changes.sinks_changed, *changes.sinks_affected}
-        made = {
-            name: make_sink(entry, view.site.name)
-            for name, entry in pushed.items()
-            if name in touched
-        }
+        made = {name: sink for name, sink in make_sinks(view).items() if name in touched}
         await self._service.apply(view.links)
         self.view = view
         gone = [name for name in self._sinks if name in touched or name not in pushed]
@@ -295,10 +293,18 @@ class Installation:
         running = self._sinks.pop(name)
         await running.forwarder.close(_LAST_S)
         running.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await running.task
+        await asyncio.wait([running.task])
         if name not in _pushed(self.view):
             self.snapshot.sinks.pop(name, None)
+
+
+def make_sinks(view: ResolvedSite) -> dict[str, Sink]:
+    """The sinks of a site that are sent readings, by name; none is open.
+
+    Raises:
+        ConfigError: One of them cannot be.
+    """
+    return {name: make_sink(entry, view.site.name) for name, entry in _pushed(view).items()}
 
 
 def _reader_of(sink: str) -> str:

@@ -54,15 +54,21 @@ class StoreTender:
 
     async def tend(self) -> None:
         """Tend once."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "energymeter.store.tending",
-            *self._arguments(self._clock.now()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "energymeter.store.tending",
+                *self._arguments(self._clock.now()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                # Ctrl-C is for the service, which ends it.
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._failed(error.strerror or str(error))
+            return
         try:
             out, err = await process.communicate()
         except asyncio.CancelledError:
@@ -70,10 +76,13 @@ class StoreTender:
             raise
         if process.returncode:
             reason = err.decode(errors="replace").strip().rpartition("\n")[2]
-            text = f"old readings could not be compressed: {reason or process.returncode}"
-            self._events.tell(Level.ERROR, Topic.STORE, "", text)
+            self._failed(reason or f"the process ended with {process.returncode}")
         else:
             _log.info("tended: %s", out.decode(errors="replace").strip())
+
+    def _failed(self, reason: str) -> None:
+        text = f"old readings could not be compressed: {reason}"
+        self._events.tell(Level.ERROR, Topic.STORE, "", text)
 
     def _arguments(self, now: datetime) -> Sequence[str]:
         entry = self._entry

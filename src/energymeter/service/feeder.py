@@ -8,20 +8,22 @@ its way when the service was killed is brought again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from energymeter.client.backoff import Backoff
 from energymeter.clock import Clock
 from energymeter.service.events import EventStream, Level, Topic
-from energymeter.service.journal import JournalReader
+from energymeter.service.journal import Batch, JournalReader
 from energymeter.service.snapshot import StoreState
-from energymeter.store import Store, StoredPoll, StoreError
+from energymeter.service.unbroken import unbroken
+from energymeter.store import Store, StoreError
 
 __all__ = ["StoreFeeder"]
 
 _MOST_AT_ONCE: Final = 10_000
 _BACKOFF: Final = Backoff(first_s=1.0, longest_s=30.0)
+_TELL_AGAIN_S: Final = 60.0
 
 
 class StoreFeeder:
@@ -54,11 +56,13 @@ class StoreFeeder:
         self._clock = clock
         self._came = asyncio.Event()
         self._failures = 0
-        self._told_dropped = 0
+        self._told_lost = 0
+        self._told_lost_at: float | None = None
 
     def wake(self) -> None:
-        """There is something new in the journal."""
+        """There is something new in the journal; to be called in the loop."""
         self._came.set()
+        self._refresh()
 
     async def run(self) -> None:
         """Feed until cancelled."""
@@ -75,26 +79,20 @@ class StoreFeeder:
                 await self._came.wait()
 
     async def feed(self) -> bool:
-        """Bring one batch; returns whether there was one.
+        """Bring one batch; returns whether there was one. Cancelled, it ends what it has begun.
 
         Raises:
             StoreError: The store does not take it.
             OSError: The journal cannot be read now.
         """
         if self.store is None:
-            self.store = await asyncio.to_thread(self._open_store)
-            self._succeeded()
+            await unbroken(self._open())
         batch = await asyncio.to_thread(self._reader.read, _MOST_AT_ONCE)
         if not batch.is_empty:
-            if batch.polls:
-                await _to_its_end(self.store.append, batch.polls)
-            self._reader.commit(batch)
-            self._state.stored += len(batch.polls)
-            self._succeeded()
+            await unbroken(self._bring(batch))
         if self._reader.is_save_due:
             await asyncio.to_thread(self._reader.save)
-        self._state.waiting = self._reader.waiting
-        self._tell_dropped()
+        self._refresh()
         return not batch.is_empty
 
     async def close(self, deadline_s: float) -> None:
@@ -105,21 +103,37 @@ class StoreFeeder:
                     pass
         except (StoreError, OSError, TimeoutError):
             pass
-        await asyncio.to_thread(self._reader.save)
-        if self.store is not None:
-            await asyncio.to_thread(self.store.close)
+        finally:
+            await asyncio.to_thread(self._reader.save)
+            if self.store is not None:
+                await asyncio.to_thread(self.store.close)
 
-    def _tell_dropped(self) -> None:
-        lost = self._reader.dropped + self._reader.damaged
-        self._state.dropped = lost
-        if lost > self._told_dropped:
-            self._told_dropped = lost
+    async def _open(self) -> None:
+        self.store = await asyncio.to_thread(self._open_store)
+        self._succeeded()
+
+    async def _bring(self, batch: Batch) -> None:
+        if batch.polls:
+            assert self.store is not None  # noqa: S101 - it was opened before
+            await asyncio.to_thread(self.store.append, batch.polls)
+        self._reader.commit(batch)
+        self._state.stored += len(batch.polls)
+        self._succeeded()
+
+    def _refresh(self) -> None:
+        """Bring the state up to date, and tell what is lost: at once, then once a minute."""
+        self._state.waiting = self._reader.waiting
+        lost = self._state.dropped = self._reader.dropped + self._reader.damaged
+        if lost <= self._told_lost:
+            return
+        now = self._clock.monotonic()
+        if self._told_lost_at is None or now - self._told_lost_at >= _TELL_AGAIN_S:
+            self._told_lost, self._told_lost_at = lost, now
             text = f"{lost} polls are lost so far: more wait for the store than it may buffer"
             self._events.tell(Level.ERROR, Topic.STORE, "", text)
 
     def _failed(self, error: StoreError | OSError) -> None:
         self._failures += 1
-        self._state.waiting = self._reader.waiting
         if not self._state.fault:
             self._state.fault_since = self._clock.now()
             text = f"{error}; polls wait on the disk and go on"
@@ -134,15 +148,3 @@ class StoreFeeder:
         self._state.fault, self._state.fault_since = "", None
         text = f"the store takes readings again after {gap_s:.0f} s"
         self._events.tell(Level.INFO, Topic.STORE, "", text)
-
-
-async def _to_its_end(
-    call: Callable[[Sequence[StoredPoll]], None], polls: Sequence[StoredPoll]
-) -> None:
-    """Run it in a thread; who is cancelled meanwhile waits for that, so nothing is cut off."""
-    work = asyncio.ensure_future(asyncio.to_thread(call, polls))
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise

@@ -27,7 +27,8 @@ from pydantic import (
 )
 
 from energymeter.errors import ConfigError
-from energymeter.site.secret import Secret
+from energymeter.site.password import PasswordHash
+from energymeter.site.secret import PlainSecret, Secret
 from energymeter.site.sinks import SinkEntry
 from energymeter.site.units import ByteSize, Duration, LocalPath, UnitNumbers, from_folder
 from energymeter.transports import Wire, parse_host_port, parse_wire
@@ -301,13 +302,22 @@ StoreEntry = Annotated[
 
 
 class WebEntry(_Entry):
-    """The HTTP side: health, metrics, status."""
+    """The HTTP side: pages, API, health, metrics."""
 
     listen: str = "127.0.0.1:8080"
-    """Address and port; beyond loopback it needs a token."""
+    """Address and port; beyond loopback it needs a token or a password."""
 
     token: Secret | None = None
-    """What callers send as `Authorization: Bearer`; loopback needs none."""
+    """What programs send as `Authorization: Bearer`; people may log in with it too."""
+
+    password: Secret | None = None
+    """What people log in with, as `energymeter site password` writes it."""
+
+    cert: LocalPath | None = None
+    """Certificate of the service, PEM: with it everything is encrypted (TLS 1.2 or newer)."""
+
+    key: LocalPath | None = None
+    """The key of `cert`; by default it stands in the same file."""
 
     @property
     def place(self) -> tuple[str, int]:
@@ -330,12 +340,21 @@ class WebEntry(_Entry):
         except ConfigError as error:
             msg = f"listen: {error.message}"
             raise ValueError(msg) from error
-        if self.token is None and not self.is_local:
+        if self.token is None and self.password is None and not self.is_local:
             msg = (
-                f"listen = {self.listen!r} can be reached from elsewhere, that needs a token; "
-                "or listen on 127.0.0.1"
+                f"listen = {self.listen!r} can be reached from elsewhere, that needs a token or "
+                "a password; or listen on 127.0.0.1"
             )
             raise ValueError(msg)
+        if self.key is not None and self.cert is None:
+            msg = f"key = {str(self.key)!r} is of no use without the certificate, give cert too"
+            raise ValueError(msg)
+        if isinstance(self.password, PlainSecret):
+            try:
+                PasswordHash.parse(self.password.reveal())
+            except ConfigError as error:
+                msg = f"password: {error.message}"
+                raise ValueError(msg) from error
         return self
 
 

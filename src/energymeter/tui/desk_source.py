@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from energymeter.reader import Quality
 from energymeter.reader.reading import Reading
 from energymeter.service.desk import Desk
-from energymeter.service.snapshot import Lateness, LinkState, MeterState
+from energymeter.service.snapshot import LinkState, MeterState
 from energymeter.store import Kind
 from energymeter.store.base import Series
 from energymeter.tui.figures import COUNTED, MEASURED, comparable, leading, worst_quality
@@ -26,7 +26,7 @@ from energymeter.tui.source import (
 )
 from energymeter.values.text import format_value
 
-__all__ = ["DeskSource", "quantile"]
+__all__ = ["DeskSource"]
 
 _MOST_EVENTS: Final = 500
 
@@ -56,12 +56,6 @@ class DeskSource:
             time=self._desk.clock.now(),
             state="hampered" if silent else "ok",
             reasons=(f"{silent} of {len(states)} meters do not answer",) if silent else (),
-            meters=len(states),
-            alive=states.count("alive"),
-            silent=silent,
-            waiting=states.count("waiting"),
-            polls=sum(snapshot.lateness.counts),
-            lateness_s=quantile(snapshot.lateness, 0.99),
         )
 
     async def meters(self) -> Sequence[MeterRow]:
@@ -107,7 +101,7 @@ class DeskSource:
             for event in self._desk.events.newest(_MOST_EVENTS)
         ]
 
-    async def frames(self, link: str) -> AsyncIterator[FrameRow]:
+    async def frames(self, link: str) -> AsyncGenerator[FrameRow]:
         """See `Source.frames`."""
         try:
             stream = self._desk.operator.frames(link)
@@ -126,22 +120,6 @@ class DeskSource:
         """The link of each meter."""
         links = self._desk.snapshot.links.values()
         return {meter: link.name for link in links for meter in link.meters}
-
-
-def quantile(lateness: Lateness, part: float) -> float | None:
-    """So late at most was this part of all polls; None: there were none.
-
-    It is the limit of the class it falls into, or the longest, whichever is less.
-    """
-    wanted = part * sum(lateness.counts)
-    if not wanted:
-        return None
-    seen = 0
-    for count, limit_s in zip(lateness.counts, lateness.LIMITS_S, strict=False):
-        seen += count
-        if seen >= wanted:
-            return min(limit_s, lateness.longest_s)
-    return lateness.longest_s
 
 
 def _state_of(meter: MeterState) -> str:

@@ -14,11 +14,15 @@ __all__ = ["COUNTED", "MEASURED", "comparable", "leading", "worst_quality"]
 MEASURED: Final = (
     "active_power_total",
     "active_power",
+    "active_power_import_total",
+    "active_power_total_1",
     "heat_power",
     "flow_rate",
     "flow_rate_volumetric",
     "active_power_phase_a",
     "active_power_channel_1",
+    "active_power_export_total",
+    "flow_rate_percent",
     "current_phase_a",
     "voltage_phase_a",
 )
@@ -30,6 +34,7 @@ COUNTED: Final = (
     "active_energy_total",
     "active_energy",
     "active_energy_delivered",
+    "active_energy_import_tariff_1",
     "heat_energy",
     "heat_energy_total",
     "volume_total",

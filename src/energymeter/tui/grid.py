@@ -281,6 +281,9 @@ def _fitted(text: str, width: int, *, is_right: bool) -> str:
     # Of what is not ASCII some takes two cells, some none.
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
+        text = text.rstrip()  # units are filled up
+        length = cell_len(text)
+    if length > width:
         return set_cell_size(text, width - 1) + "…"
     space = " " * (width - length)
     return space + text if is_right else text + space

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -40,18 +40,6 @@ class Overview(NamedTuple):
 
     reasons: tuple[str, ...]
     """What is wrong, the worst first."""
-
-    meters: int
-    alive: int
-    silent: int
-    waiting: int
-    """Not asked yet."""
-
-    polls: int
-    """Since the service started."""
-
-    lateness_s: float | None
-    """99 of 100 polls began at most so late, of all since the start; None: not known."""
 
 
 class Figure(NamedTuple):
@@ -202,7 +190,7 @@ class Source(Protocol):
         """The newest events, oldest first."""
         ...
 
-    def frames(self, link: str) -> AsyncIterator[FrameRow]:
+    def frames(self, link: str) -> AsyncGenerator[FrameRow]:
         """What happens on a link from now on; ends at once when there is no such link."""
         ...
 

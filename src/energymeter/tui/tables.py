@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from energymeter.tui.grid import Column, Row, Table
-from energymeter.tui.source import EventRow, Figure, FrameRow, LinkRow, MeterRow, ValueRow
+from energymeter.tui.source import EventRow, Figure, LinkRow, MeterRow, ValueRow
+from energymeter.tui.trace import TraceRow
 from energymeter.tui.words import (
     age_text,
     clock_text,
     figure_text,
     lateness_text,
     part_text,
+    thought_text,
 )
 
 __all__ = ["EVENTS", "FRAMES", "LINKS", "METERS", "SORTS", "VALUES", "is_found", "is_sorted_down"]
@@ -43,11 +45,11 @@ METERS: Final = Table(
     (
         Column("meter", 15, weight=3),
         Column("state", 7),
-        Column("now", 13, is_right=True),
-        Column("counted", 16, is_right=True, weight=1),
-        Column("quality", 9),
-        Column("age", 6, is_right=True),
-        Column("late", 7, is_right=True),
+        Column("now", 15, is_right=True),
+        Column("counted", 17, is_right=True),
+        Column("quality", 8),
+        Column("age", 5, is_right=True),
+        Column("late", 6, is_right=True),
         Column("polls", 8, is_right=True, rank=2),
         Column("link", 16, weight=1, rank=3),
         Column("profile, or what is wrong", 25, weight=5, rank=1),
@@ -95,7 +97,7 @@ def _link(link: LinkRow) -> Row:
             str(link.meters),
             part_text(link.utilisation),
             part_text(link.wanted),
-            lateness_text(link.latency_s),
+            thought_text(link.latency_s),
             str(link.requests),
             str(link.timeouts),
             str(link.refusals),
@@ -155,21 +157,27 @@ _ARROWS: Final = {"sent": ">", "received": "<", "opened": "*", "timed_out": "?",
 """As `--trace` has them."""
 
 
-def _frame(frame: FrameRow) -> Row:
+def _frame(frame: TraceRow) -> Row:
     style = "bad" if frame.kind in ("timed_out", "lost") else ""
     return Row(
         (
             clock_text(frame.time, is_fine=True),
             _ARROWS.get(frame.kind, ""),
-            frame.text or frame.data,
+            frame.words,
+            frame.data,
         ),
         style,
     )
 
 
 FRAMES: Final = Table(
-    (Column("time", 12), Column("", 1), Column("frames of the link", 40, weight=1)),
-    key=lambda frame: str(frame.time),
+    (
+        Column("time", 12),
+        Column("", 1),
+        Column("frames", 60, weight=1),
+        Column("bytes", 30, weight=1, rank=1),
+    ),
+    key=lambda frame: str(frame.number),
     row=_frame,
 )
 

@@ -127,7 +127,7 @@ def login_router(login: Login | None, desk: Desk) -> APIRouter:
     router = APIRouter(tags=["login"])
     door = None if login is None else _Door(login, desk)
 
-    @router.get(LOGIN_PATH, response_class=HTMLResponse)
+    @router.get(LOGIN_PATH, response_class=HTMLResponse, include_in_schema=False)
     async def form(request: Request) -> Response:
         """The form; whoever is in already, or needs no login, is sent on."""
         goal = safe_goal(request.query_params.get("next"))
@@ -163,9 +163,7 @@ def login_router(login: Login | None, desk: Desk) -> APIRouter:
         _set_cookie(request, answer, login.sessions.begin())
         return answer
 
-    @router.post(
-        LOGOUT_PATH, status_code=HTTPStatus.SEE_OTHER, response_class=RedirectResponse
-    )
+    @router.post(LOGOUT_PATH, status_code=HTTPStatus.SEE_OTHER, response_class=RedirectResponse)
     async def log_out(request: Request) -> Response:
         """Log out: the session is over, and what is open in its name is closed."""
         identity = identity_of(request)

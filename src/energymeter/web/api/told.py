@@ -89,9 +89,7 @@ def point_items(state: MeterState) -> list[dict[str, Any]]:
     ]
 
 
-def latest_of(
-    state: MeterState, now: datetime, quantities: Collection[str] = ()
-) -> dict[str, Any]:
+def latest_of(state: MeterState, now: datetime, quantities: Collection[str] = ()) -> dict[str, Any]:
     """See `answers.Latest`; `quantities`: only these, none for all."""
     time = state.time
     return {

@@ -60,7 +60,9 @@ class Asker:
         while self._wanted:
             key, (wanted_at, question) = next(iter(self._wanted.items()))
             begun = loop.time()
-            if begun - wanted_at <= _WANTED_S:
-                await question()
-                await asyncio.sleep(max(loop.time() - begun, _SHORTEST_PAUSE_S))
-            self._wanted.pop(key, None)
+            try:
+                if begun - wanted_at <= _WANTED_S:
+                    await question()
+            finally:
+                self._wanted.pop(key, None)
+            await asyncio.sleep(max(loop.time() - begun, _SHORTEST_PAUSE_S))

@@ -14,12 +14,14 @@ from typing import Final, NamedTuple
 
 from energymeter.reader.reading import Value
 from energymeter.store.base import Series
-from energymeter.values import DataType, base_of, quantity_of
+from energymeter.values import DataType, quantity_of
 from energymeter.values.home_assistant import decimals_of, home_assistant_unit
+from energymeter.values.quantities import base_of
 from energymeter.values.text import format_value
 
 __all__ = [
     "DASH",
+    "TO",
     "Figure",
     "age_text",
     "clock_text",
@@ -34,7 +36,8 @@ __all__ = [
     "share_text",
 ]
 
-DASH: Final = "–"
+DASH: Final = "\N{EN DASH}"
+TO: Final = "\N{EN DASH}"
 _MINUS: Final = "\N{MINUS SIGN}"
 _GROUP: Final = "\N{NARROW NO-BREAK SPACE}"
 
@@ -134,11 +137,18 @@ def _is_code(series: Series) -> bool:
 
 
 _ENDS: Final = (
-    (re.compile(r"_phase_([abc])([abc])\b"), lambda m: f" {_phase(m[1])}–{_phase(m[2])}"),
+    (re.compile(r"_phase_([abc])([abc])\b"), lambda m: f" {_phase(m[1])}{TO}{_phase(m[2])}"),
     (re.compile(r"_phase_([abc])\b"), lambda m: f" {_phase(m[1])}"),
     (re.compile(r"_l([123])\b"), lambda m: f" L{m[1]}"),
 )
-_SHORT: Final = {"thd": "THD", "ll": "L–L", "soc": "charge", "ct": "CT", "pt": "PT", "int": "(int)"}
+_SHORT: Final = {
+    "thd": "THD",
+    "ll": f"L{TO}L",
+    "soc": "charge",
+    "ct": "CT",
+    "pt": "PT",
+    "int": "(int)",
+}
 
 
 def _phase(letter: str) -> str:
@@ -166,7 +176,8 @@ def age_text(seconds: float) -> str:
 def seconds_text(seconds: float) -> str:
     """A duration, in the unit that suits it."""
     if seconds < 1:
-        return f"{seconds * 1e3:.0f} ms" if seconds >= 0.01 else f"{seconds * 1e3:.1f} ms"
+        milli = f"{seconds * 1e3:.0f}" if seconds >= 0.01 else f"{seconds * 1e3:.1f}"
+        return f"{milli.removesuffix('.0')} ms"
     for limit, size, word in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:
             return f"{seconds / size:.0f} {word}"

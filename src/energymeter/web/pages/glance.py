@@ -10,7 +10,8 @@ from energymeter.reader.reading import Quality
 from energymeter.service.sink import MeterInfo
 from energymeter.service.snapshot import MeterState
 from energymeter.store.base import Series
-from energymeter.values import base_of, quantity_of
+from energymeter.values import quantity_of
+from energymeter.values.quantities import base_of
 
 __all__ = ["Glance", "Glances", "Now", "Standing", "newest", "standing_of", "sum_of"]
 

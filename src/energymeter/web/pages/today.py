@@ -14,7 +14,7 @@ from energymeter.store import Every
 from energymeter.store.base import Series
 from energymeter.store.days import midnight
 from energymeter.store.errors import StoreError
-from energymeter.values import base_of
+from energymeter.values.quantities import base_of
 from energymeter.web.pages.asker import Asker
 from energymeter.web.pages.glance import newest
 

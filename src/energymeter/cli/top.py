@@ -1,0 +1,184 @@
+"""`energymeter top`: all meters of a running service on a screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from energymeter.cli.options import PositiveFloat
+from energymeter.cli.status import TOKEN_VARIABLE, USUAL_URL
+from energymeter.errors import ConfigError
+from energymeter.eventloop import run
+from energymeter.transports.endpoint import host_and_port
+
+if TYPE_CHECKING:
+    import ssl
+
+    from energymeter.site.model import WebEntry
+    from energymeter.tui.http_client import HttpClient
+
+__all__ = ["command"]
+
+_UNREACHABLE: Final = 3
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+
+
+@click.command("top")
+@click.argument("url", required=False)
+@click.option(
+    "--site",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The site file of the service: says where it listens, and its token.",
+)
+@click.option(
+    "--token-env",
+    metavar="NAME",
+    default=TOKEN_VARIABLE,
+    show_default=True,
+    help="The environment variable that holds the token.",
+)
+@click.option(
+    "--ca",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Whom to trust besides those this machine trusts, where the URL is https; PEM.",
+)
+@click.option(
+    "--interval",
+    type=PositiveFloat(3600),
+    default=0.5,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option(
+    "--timeout",
+    type=PositiveFloat(600),
+    default=5.0,
+    show_default=True,
+    help="Seconds to wait for an answer.",
+)
+def command(  # noqa: PLR0913, PLR0917 - one parameter an option
+    url: str | None,
+    site: Path | None,
+    token_env: str,
+    ca: Path | None,
+    interval: float,
+    timeout: float,
+) -> int:
+    """Watch all meters of a running service: values, links, events, frames.
+
+    URL is where it listens, by default http://127.0.0.1:8080. Keys: enter opens a meter, / filters,
+    s sorts, tab shows the links, e the events, ? all keys, q ends.
+
+    Exit codes: 0 ended by you, 2 wrong usage or token, 3 not reachable.
+    """
+    if url is not None and site is not None:
+        msg = "give a URL or --site, not both"
+        raise click.UsageError(msg)
+    if find_spec("textual") is None:
+        msg = "energymeter top needs textual: pip install 'energymeter[tui]'"
+        raise ConfigError(msg)
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        msg = "energymeter top needs a terminal; energymeter status prints instead"
+        raise ConfigError(msg)
+    client = _client_of_site(site, timeout) if site is not None else None
+    if client is None:
+        client = _client_at(url or USUAL_URL, os.environ.get(token_env), ca, timeout)
+    return run(_show(client, interval))
+
+
+async def _show(client: HttpClient, interval_s: float) -> int:
+    from energymeter.tui.app import TopApp  # noqa: PLC0415 - textual takes its time
+    from energymeter.tui.http_source import HttpSource  # noqa: PLC0415
+    from energymeter.tui.source import SourceLostError  # noqa: PLC0415
+
+    source = HttpSource(client)
+    try:
+        await source.overview()  # a screen that only says that there is nothing helps nobody
+        # Without the mouse, the terminal's own way to mark and copy goes on working.
+        sentence = await TopApp(source, interval_s=interval_s).run_async(mouse=False)
+    except SourceLostError as error:
+        click.echo(f"energymeter top: {error.message}", err=True)
+        return _UNREACHABLE
+    finally:
+        await source.close()
+    if sentence is not None:
+        raise ConfigError(sentence)
+    return 0
+
+
+def _client_at(url: str, token: str | None, ca: Path | None, timeout_s: float) -> HttpClient:
+    import ssl  # noqa: PLC0415 - no other command pays for it
+
+    from energymeter.tui.http_client import HttpClient  # noqa: PLC0415
+
+    place = url if "://" in url else f"http://{url}"
+    tls = None
+    if ca is not None:
+        tls = ssl.create_default_context()
+        try:
+            tls.load_verify_locations(ca)
+        except OSError as error:  # an SSLError is one
+            msg = f"{ca}: cannot be used as --ca: {error.strerror or error}"
+            raise ConfigError(msg) from error
+    return HttpClient(place, token=token or None, timeout_s=timeout_s, tls=tls)
+
+
+def _client_of_site(path: Path, timeout_s: float) -> HttpClient:
+    """The way to the service of a site file.
+
+    Raises:
+        ConfigError: The file does not say it.
+    """
+    from energymeter.tui.http_client import HttpClient  # noqa: PLC0415
+
+    web = _web_of(path)
+    if web is None:
+        msg = f"{path}: web = false, so the service cannot be asked"
+        raise ConfigError(msg)
+    host, port = web.place
+    if not port:
+        msg = f"{path}: listen = {web.listen!r} leaves the port to the system, give the URL"
+        raise ConfigError(msg)
+    token = None if web.token is None else web.token.reveal().strip()
+    place = host_and_port(_ANYWHERE.get(host, host), port)
+    if web.cert is None:
+        return HttpClient(f"http://{place}", token=token, timeout_s=timeout_s)
+    tls = _only(web.cert)
+    return HttpClient(f"https://{place}", token=token, timeout_s=timeout_s, tls=tls)
+
+
+def _only(cert: Path) -> ssl.SSLContext:
+    """Trusts the owner of this very certificate, by whatever name he is asked, and nobody else."""
+    import ssl  # noqa: PLC0415 - no other command pays for it
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname = False
+    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        tls.load_verify_locations(cert)
+    except OSError as error:  # an SSLError is one
+        msg = f"{cert}: cannot be used as the certificate of the service: {error}"
+        raise ConfigError(msg) from error
+    return tls
+
+
+def _web_of(path: Path) -> WebEntry | None:
+    """Only what is said of the HTTP side is read: the rest may be large, or being edited."""
+    from energymeter.site.load import load_site  # noqa: PLC0415 - one option needs it
+    from energymeter.site.model import WebEntry  # noqa: PLC0415
+    from energymeter.site.units import FOLDER  # noqa: PLC0415
+
+    try:
+        data = tomllib.loads(path.read_text("utf-8")).get("web", {})
+        if data is False:
+            return None
+        return WebEntry.model_validate(data, context={FOLDER: path.parent.absolute()})
+    except (OSError, ValueError):  # no such file, no TOML, or not what may stand there
+        return load_site(path).web  # says in full what is wrong

@@ -1,0 +1,197 @@
+"""Asks one HTTP server over one connection that stays open; knows nothing of what it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from energymeter.errors import ConfigError
+from energymeter.tui.source import SourceLostError
+from energymeter.tui.words import clean
+
+__all__ = ["HttpClient", "NotThereError"]
+
+_MOST_BYTES: Final = 100_000_000
+_LONGEST_LINE: Final = 1_000_000
+_SIGN_OF_LIFE_S: Final = 40.0
+"""A stream in which nothing happens says at least each 15 s that it is still there."""
+
+_REFUSED: Final = (401, 403)
+
+
+class NotThereError(Exception):
+    """The server has nothing under this address."""
+
+
+class HttpClient:
+    """Gets JSON, one question after the other, in a thread.
+
+    Args:
+        url: `http://HOST:PORT` or `https://HOST:PORT`, maybe with a path in front of all others.
+        token: Sent as `Authorization: Bearer`; None: nothing is.
+        timeout_s: How long each answer may take.
+        tls: Whom to trust where the URL is https; None: whom this machine trusts.
+
+    Raises:
+        ConfigError: The URL is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout_s: float = 5.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+            msg = f"{url!r} is no address of a service, write http://HOST:PORT"
+            raise ConfigError(msg)
+        self._host, self._port, self._path = parts.hostname, port, parts.path
+        self._tls = None
+        if parts.scheme == "https":
+            self._tls = tls or ssl.create_default_context()
+        self._token, self._timeout_s = token, timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+        self._turn = asyncio.Lock()
+
+    async def get(self, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """What is there.
+
+        Raises:
+            NotThereError: Nothing.
+            SourceLostError: There is no answer, or none that can be understood.
+            ConfigError: It wants a token, or another one.
+        """
+        async with self._turn:
+            try:
+                code, body = await asyncio.to_thread(self._ask, path)
+            except asyncio.CancelledError:
+                self.close()
+                self._connection = None  # the thread may have it still
+                raise
+        if code == 200:
+            with suppress(ValueError):
+                return json.loads(body)
+        raise self._fault(code, body)
+
+    async def events(self, path: str) -> AsyncGenerator[tuple[str, Any]]:
+        """Server-sent events as they come: their kinds, and the JSON they carry.
+
+        Over a connection of their own, for as long as somebody takes them.
+
+        Raises:
+            NotThereError: Nothing is there.
+            SourceLostError: There is no answer, or it breaks off.
+            ConfigError: It wants a token, or another one.
+        """
+        connection = self._connect()
+        try:
+            answer = await asyncio.to_thread(self._request, connection, path)
+            if answer.status != 200:
+                raise self._fault(answer.status, await asyncio.to_thread(answer.read))
+            kind = ""
+            while line := await asyncio.to_thread(self._line, connection, answer):
+                name, _, content = line.rstrip(b"\r\n").partition(b": ")
+                if name == b"event":
+                    kind = content.decode()
+                elif name == b"data":
+                    with suppress(ValueError):
+                        yield kind, json.loads(content)
+        finally:
+            _hang_up(connection)
+
+    def close(self) -> None:
+        """Hang up; an answer that is waited for ends with an error."""
+        if self._connection is not None:
+            _hang_up(self._connection)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        return http.client.HTTPSConnection(
+            self._host, self._port, timeout=self._timeout_s, context=self._tls
+        )
+
+    def _request(
+        self, connection: http.client.HTTPConnection, path: str
+    ) -> http.client.HTTPResponse:
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        try:
+            connection.request("GET", self._path + path, headers=headers)
+            return connection.getresponse()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            connection.close()
+            raise SourceLostError(self._why(error)) from error
+
+    def _ask(self, path: str) -> tuple[int, bytes]:
+        is_kept = self._connection is not None and self._connection.sock is not None
+        connection = self._connection = self._connection or self._connect()
+        try:
+            answer = self._request(connection, path)
+        except SourceLostError:
+            if not is_kept:
+                raise
+            answer = self._request(connection, path)  # it was idle, and the server hung up
+        try:
+            return answer.status, answer.read(_MOST_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise SourceLostError(self._why(error)) from error
+
+    def _line(
+        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
+    ) -> bytes:
+        """The next line of an answer; none: it has ended."""
+        if connection.sock is not None:
+            connection.sock.settimeout(_SIGN_OF_LIFE_S)
+        try:
+            return answer.readline(_LONGEST_LINE)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise SourceLostError(self._why(error)) from error
+
+    def _fault(self, code: int, body: bytes) -> Exception:
+        detail = ""
+        with suppress(ValueError, AttributeError, TypeError):
+            detail = clean(str(json.loads(body).get("detail") or ""))
+        if code in _REFUSED:
+            if self._token is None:
+                return ConfigError(f"{self.url} wants a token: {detail or 'it does not say more'}")
+            return ConfigError(f"{self.url} does not take this token")
+        if code == 404:
+            return NotThereError(detail)
+        if code == 200:
+            return SourceLostError(f"what answers at {self.url} is no service of ours")
+        return SourceLostError(f"{self.url} answers with code {code}: {detail}".rstrip(": "))
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, ConnectionRefusedError):
+            return f"nothing listens at {self.url}, is the service running?"
+        if isinstance(error, TimeoutError):
+            return f"no answer from {self.url} within {self._timeout_s:g} s"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the certificate of {self.url} is not trusted: {clean(error.verify_message)}"
+        if isinstance(error, http.client.RemoteDisconnected):
+            return f"{self.url} hung up"
+        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return f"{self.url} cannot be asked: {clean(text)}"
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """The thread that reads, if there is one, notices."""
+    if connection.sock is not None:
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)

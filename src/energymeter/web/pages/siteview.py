@@ -1,0 +1,132 @@
+"""What everybody who looks at a site has in common: worked out once a second, for all of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from energymeter.service.desk import Desk
+from energymeter.service.snapshot import Lateness
+from energymeter.web.pages.asker import Asker
+from energymeter.web.pages.directory import Directory
+from energymeter.web.pages.figures import seconds_text
+from energymeter.web.pages.glance import Glances
+from energymeter.web.pages.today import Today
+from energymeter.web.pages.totals import Choice, Energy, Power, choose, energy_today, power_now
+from energymeter.web.pages.trend import Trends
+from energymeter.web.verdict import Count, Judge, Verdict, count_meters
+
+__all__ = ["Pace", "Pulse", "SiteView"]
+
+_FRESH_S: Final = 0.9
+"""What is younger is good enough for the next one who looks."""
+
+_VERDICT_S: Final = 5.0
+_PACE_S: Final = 60.0
+"""The stretch of time over which polls are counted."""
+
+_TELLING_SHARE: Final = 0.99
+
+
+class Pace(NamedTuple):
+    """How the polls went of late."""
+
+    per_s: float | None
+    """None: not known yet."""
+
+    lateness: str
+    """How late 99 of 100 polls were at most."""
+
+
+class Pulse(NamedTuple):
+    """A site at one moment."""
+
+    meters: Count
+    power: Power
+    energy: Energy
+    pace: Pace
+
+
+class SiteView:
+    """A desk, and what is worked out at it for the pages.
+
+    Args:
+        desk: Where everything comes from.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.glances = Glances()
+        self.directory = Directory(desk.snapshot, self.glances)
+        self.asker = Asker()
+        self.today = Today(desk.archive, desk.clock, self.asker)
+        self.trends = Trends(desk.archive, desk.clock, self.asker)
+        self.choice = Choice((), "")
+        self._judge = Judge(desk.snapshot, desk.clock)
+        self._pulse: tuple[float, Pulse] | None = None
+        self._verdict: tuple[float, Verdict] | None = None
+        self._counts: deque[tuple[float, list[int]]] = deque()
+
+    def renew(self) -> None:
+        """See whether there are other meters than before."""
+        if self.directory.renew():
+            meters = self.desk.snapshot.meters
+            self.choice = choose(meters, self.glances)
+            self.today.keep_only(meters.__contains__)
+            self._pulse = None
+
+    def pulse(self) -> Pulse:
+        """The site now."""
+        now_s = self.desk.clock.monotonic()
+        if self._pulse is None or now_s - self._pulse[0] > _FRESH_S:
+            self.renew()
+            snapshot, now = self.desk.snapshot, self.desk.clock.now()
+            self._pulse = (
+                now_s,
+                Pulse(
+                    count_meters(snapshot),
+                    power_now(self.choice, snapshot.meters, self.glances, now),
+                    energy_today(self.choice, snapshot.meters, self.glances, self.today),
+                    self._pace(now_s),
+                ),
+            )
+        return self._pulse[1]
+
+    def verdict(self) -> Verdict:
+        """How the service is doing."""
+        now_s = self.desk.clock.monotonic()
+        if self._verdict is None or now_s - self._verdict[0] > _VERDICT_S:
+            self._verdict = now_s, self._judge.look()
+        return self._verdict[1]
+
+    async def close(self) -> None:
+        """Let go of what is going on."""
+        await self.asker.close()
+
+    def _pace(self, now_s: float) -> Pace:
+        counts = self._counts
+        if counts and now_s - counts[-1][0] > _PACE_S:
+            counts.clear()  # nobody looked for a while
+        while len(counts) > 1 and now_s - counts[1][0] >= _PACE_S:
+            counts.popleft()
+        newest = list(self.desk.snapshot.lateness.counts)
+        counts.append((now_s, newest))
+        begun_s, oldest = counts[0]
+        if now_s - begun_s < 2 * _FRESH_S:
+            polls, took_s = newest, None
+        else:
+            polls = [new - old for new, old in zip(newest, oldest, strict=True)]
+            took_s = now_s - begun_s
+        return Pace(None if took_s is None else sum(polls) / took_s, _lateness(polls))
+
+
+def _lateness(counts: list[int]) -> str:
+    """The class in which 99 of 100 polls are."""
+    total, passed = sum(counts), 0
+    if not total:
+        return ""
+    for count, limit_s in zip(counts, Lateness.LIMITS_S, strict=False):
+        passed += count
+        if passed >= _TELLING_SHARE * total:
+            return f"≤ {seconds_text(limit_s)}"
+    return f"> {seconds_text(Lateness.LIMITS_S[-1])}"

@@ -1,0 +1,125 @@
+"""One browser at one page: what it is sent, from when its socket opens until it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Protocol
+
+from nicegui import Client, background_tasks, ui
+
+from energymeter.web.pages.live import Board
+
+__all__ = ["Page", "Viewer"]
+
+_EVERY_S: Final = 1.0
+
+
+class Page(Protocol):
+    """What one viewer looks at. Made for a request; costs little until `begin`."""
+
+    def begin(self) -> None:
+        """The browser is there: fill the boards."""
+        ...
+
+    def renew(self) -> None:
+        """A second passed: see what changed. Only called while somebody can see it."""
+        ...
+
+    def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
+        """Somebody did something; anything may come, also nonsense."""
+        ...
+
+    def see(self, *, is_visible: bool) -> None:
+        """Whether anybody can see the page: not while it is in the background, or left."""
+        ...
+
+
+class Viewer:
+    """Drives a page for one browser, with one timer.
+
+    Args:
+        client: The browser.
+        page: What it shows.
+    """
+
+    def __init__(self, client: Client, page: Page) -> None:
+        self.is_dark = False
+        """Which colours the browser shows."""
+
+        self.boards: Sequence[Board] = ()
+        """What is sent; set once."""
+
+        self._client = client
+        self._page = page
+        self._has_begun = False
+        self._is_in_front = True
+        self._is_seen = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        # Nothing runs for a page whose browser never opens its socket.
+        client.on_connect(self._connected)
+        client.on_disconnect(self._look)
+        client.on_delete(self._gone)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether somebody can see the page now."""
+        return self._is_in_front and self._client.has_socket_connection
+
+    def told(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
+        """Somebody did something."""
+        match what:
+            case "visible":
+                self._is_in_front = arg is not False
+                self._look()
+            case "dark":
+                self.is_dark = arg is True
+                if self._has_begun:
+                    self._page.act(what, arg)
+            case _ if self._has_begun:
+                self._page.act(what, arg)
+        self.send()
+
+    def send(self) -> None:
+        """Send what changed."""
+        if self._has_begun:
+            for board in self.boards:
+                board.send()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that takes longer; it ends with the viewer, and what it changed is sent."""
+
+        async def do() -> None:
+            await work
+            self.send()
+
+        with self._client:
+            task = background_tasks.create(do(), name="page", context=self._client)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _connected(self) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            self._look()
+            self._page.begin()
+            self.send()
+            ui.timer(_EVERY_S, self._renew, immediate=False)
+        self._look()
+
+    def _renew(self) -> None:
+        if self.is_watching:
+            self._page.renew()
+            self.send()
+
+    def _look(self) -> None:
+        is_seen = self.is_watching
+        if is_seen != self._is_seen:
+            self._is_seen = is_seen
+            self._page.see(is_visible=is_seen)
+
+    def _gone(self) -> None:
+        self._is_in_front = False
+        self._look()
+        for task in list(self._tasks):
+            task.cancel()
