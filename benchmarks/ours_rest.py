@@ -63,7 +63,7 @@ def report(points: Sequence[Point], moment: datetime, step: int) -> ReadReport:
 def site(profile: Profile, meters: int, values: int, now: datetime) -> Snapshot:
     """All meters as if they were read just now."""
     snapshot = Snapshot("bench", now)
-    points = [point for point in profile.points if not point.type.is_integer][:values]
+    points = [point for point in profile.points if point.type.words][:values]
     series = layout_of(points).series
     for number in range(meters):
         read = report(points, now, number)

@@ -97,6 +97,9 @@ class HttpServer:
                 self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             self._listener = socket.create_server(address[:2], family=family)
+            # Connections inherit it. asyncio sets it only where a socket was made for TCP by name,
+            # and without it the second part of an answer waits 40 ms for an acknowledgement.
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except (OSError, UnicodeError, OverflowError) as error:
             reason = system_reason(error)
             msg = f"{self._name} cannot listen on {self.host} port {self.port}: {reason}"

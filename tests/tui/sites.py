@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from tests.web.site_of import NOW, desk_of, link_of, meter_of
+from textual.pilot import Pilot
 
 from energymeter.clock import ManualClock
 from energymeter.service.desk import Desk
@@ -15,11 +16,9 @@ from energymeter.service.events import EventStream, Level, Topic
 from energymeter.service.snapshot import MeterState, Snapshot
 from energymeter.store.base import layout_of
 from energymeter.tui.app import TopApp
-from energymeter.tui.desk_source import DeskSource
 from energymeter.tui.grid import Grid
 from energymeter.tui.pane import Pane
 from energymeter.tui.source import Source
-from textual.pilot import Pilot
 
 __all__ = ["Screen", "plant", "read_again", "showing", "silent"]
 
@@ -110,7 +109,7 @@ class Screen:
 @asynccontextmanager
 async def showing(source: Source, *, size: tuple[int, int] = (120, 30)) -> AsyncGenerator[Screen]:
     """The screen, as soon as it shows the site."""
-    app = TopApp(source, interval_s=0.02)
+    app = TopApp(source, interval_s=0.1)
     async with app.run_test(size=size) as pilot:
         screen = Screen(app, pilot)
         await screen.until(lambda: app.picture.overview is not None, "the site")

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from tests.tui.sites import Screen, plant, read_again, showing, silent
 
+from energymeter.clock import ManualClock
 from energymeter.errors import ConfigError
 from energymeter.service.desk import Desk
 from energymeter.tui.app import TopApp
@@ -143,7 +144,8 @@ def test_a_value_that_is_not_good_says_why() -> None:
     async def test(screen: Screen) -> None:
         await screen.press("enter")
         await screen.until(lambda: screen.column(3) == ["good"] * 3, "good values")
-        desk.clock.advance(3600)  # type: ignore[attr-defined] - it is a ManualClock
+        assert isinstance(desk.clock, ManualClock)
+        await desk.clock.advance(3600)
         await screen.until(lambda: screen.column(3) == ["stale"] * 3, "stale values")
         assert screen.column(4) == ["60 min"] * 3
 
@@ -328,10 +330,6 @@ def test_a_service_that_does_not_let_us_in_any_more_ends_the_screen() -> None:
 
 def test_a_source_that_takes_its_time_is_asked_less_often() -> None:
     source = Unsteady(plant())
-
-    async def slow() -> Overview:
-        await asyncio.sleep(0.1)
-        return await DeskSource(plant()).overview()
 
     async def run() -> None:
         async with showing(source) as screen:

@@ -8,11 +8,10 @@ from typing import Final
 
 from tests.web.site_of import NOW, link_of, meter_of, point, report_of, sink_of, snapshot_of
 
-from energymeter.client import Link
 from energymeter.clock import Clock
 from energymeter.errors import RequestTimeout
 from energymeter.reader import ReadReport
-from energymeter.reader.reading import Quality
+from energymeter.reader.reading import Quality, Value
 from energymeter.service.archive import Archive
 from energymeter.service.desk import Desk
 from energymeter.service.events import EventStream, Level, Topic
@@ -22,7 +21,7 @@ from energymeter.store import Store, StoredPoll
 from energymeter.store.base import layout_of
 from energymeter.values import DataType
 
-__all__ = ["NAMES", "Reader", "WEEK", "busy_desk", "busy_snapshot", "fill"]
+__all__ = ["NAMES", "WEEK", "Reader", "busy_desk", "busy_snapshot", "fill"]
 
 NAMES: Final = ("main", "hall 2: Süd", "Zähler 水", "a%2Fb?c&d", "silent", "waiting")
 """Of the meters; whatever people write into names."""
@@ -35,7 +34,7 @@ POINTS: Final = (
     point("serial_number", "", DataType.STRING),
     point("frequency", "Hz"),
 )
-_VALUES: Final = {
+_VALUES: Final[dict[str, tuple[Value, str]]] = {
     "voltage_phase_a": (230.5, "V"),
     "active_energy_import": (2**63, "kWh"),
     "serial_number": ("A\n\u2028\0\"'<b>", ""),
@@ -91,7 +90,7 @@ class Reader:
         return [report_of(POINTS, [value for value, _ in _VALUES.values()], _QUALITIES)]
 
     def frames(self, link: str) -> FrameStream:
-        return FrameStream(Link.to(link), _NO_CLOCK)
+        raise KeyError(link)
 
     def reload(self) -> None:
         self.reloads += 1
@@ -115,7 +114,7 @@ def fill(store: Store, every: timedelta = timedelta(minutes=15)) -> int:
     rows = int(WEEK / every)
     for row in range(rows):
         moment = NOW - WEEK + row * every
-        values = [230.0 + row % 7, 1000 + row, "A1", None]
+        values: list[Value] = [230.0 + row % 7, 1000 + row, "A1", None]
         qualities = [Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.NOT_AVAILABLE]
         report = ReadReport(time=moment, points=POINTS, values=values, qualities=qualities)
         polls += [StoredPoll.of(name, layout, report) for name in NAMES[:2]]

@@ -24,9 +24,9 @@ from energymeter.web.serve import web_server
 __all__ = ["Bench", "bench"]
 
 
-def trusting(entry: WebEntry) -> ssl.SSLContext:
-    """What trusts the certificate of this service and no other."""
-    return ssl.create_default_context(cafile=None if entry.cert is None else str(entry.cert))
+def trusting(entry: WebEntry) -> ssl.SSLContext | bool:
+    """What trusts the certificate of this service and no other; nothing where there is none."""
+    return False if entry.cert is None else ssl.create_default_context(cafile=str(entry.cert))
 
 
 @dataclass

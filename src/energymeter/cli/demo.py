@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from energymeter.cli.demo_site import METERS, demo_site_text, start_meters
+from energymeter.cli.demo_site import MADE_BY, METERS, demo_site_text, start_meters
 from energymeter.cli.options import PositiveFloat
+from energymeter.errors import ConfigError
 from energymeter.eventloop import run
-from energymeter.reader import Quality
+from energymeter.reader import Quality, Reading
 from energymeter.values.text import format_value
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from energymeter.daemon.daemon import Daemon
-    from energymeter.daemon.installation import Installation
-    from energymeter.service.snapshot import MeterState, Snapshot
+    from energymeter.service.snapshot import MeterState
 
 __all__ = ["command"]
 
@@ -38,8 +41,11 @@ _SHOWN: Final = (
 )
 """What it does now, and what it counted: the first that a meter has."""
 
-_LINE_S: Final = 2.0
-"""Seconds between two lines for each meter where there is no terminal."""
+_LOOK_S: Final = 2.0
+"""Seconds between two looks at the meters."""
+
+_WEB: Final = ("fastapi", "uvicorn", "nicegui")
+"""What the HTTP side needs; a demo goes without unless somebody wants it."""
 
 
 @click.command("demo")
@@ -61,18 +67,19 @@ _LINE_S: Final = 2.0
 )
 @click.option(
     "--listen",
-    default="127.0.0.1:0",
     metavar="ADDRESS:PORT",
     help="Where the HTTP side listens; default: on this machine, a free port.",
 )
 def command(
-    seconds: float | None, seed: int, speed: float, folder: Path | None, listen: str
+    seconds: float | None, seed: int, speed: float, folder: Path | None, listen: str | None
 ) -> int:
     """Simulate a site of twelve meters and run the service on it, until Ctrl-C.
 
     Electricity, water, gas and heat, of different makes; one of them misbehaves. Everything is
     real but the meters: Modbus TCP, a store, and the HTTP side whose address is printed.
     """
+    if listen is None and all(map(find_spec, _WEB)):
+        listen = "127.0.0.1:0"
     with _folder(folder) as place:
         try:
             return run(_demo(place, seconds, seed, speed, listen))
@@ -83,86 +90,152 @@ def command(
 @contextmanager
 def _folder(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"{folder}: cannot be made: {error.strerror}"
+            raise ConfigError(msg) from error
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="energymeter-demo-") as made:
         yield Path(made)
 
 
-async def _demo(folder: Path, seconds: float | None, seed: int, speed: float, listen: str) -> int:
+async def _demo(
+    folder: Path, seconds: float | None, seed: int, speed: float, listen: str | None
+) -> int:
     from energymeter.daemon.daemon import Daemon, follow_signals  # noqa: PLC0415 - heavy
 
+    path = folder / "site.toml"
     async with AsyncExitStack() as stack:
         ports = await start_meters(stack, seed=seed, speed=speed)
-        path = folder / "site.toml"
-        path.write_text(demo_site_text(ports, listen), "utf-8")
+        _write(path, demo_site_text(ports, listen))
         ready = asyncio.Event()
         daemon = Daemon(path, on_ready=lambda _installation: ready.set())
         follow_signals(daemon)
         running = asyncio.create_task(daemon.run())
+        stack.push_async_callback(_ended, daemon, running)
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        if daemon.installation is not None and ready.is_set():
-            await _show(daemon, daemon.installation, running, path, seconds)
-        await running
+        if not running.done():
+            _greet(daemon, path)
+            await _show(daemon, running, seconds)
     return 0
 
 
-async def _show(
-    daemon: Daemon,
-    installation: Installation,
-    running: asyncio.Task[None],
-    path: Path,
-    seconds: float | None,
-) -> None:
+async def _ended(daemon: Daemon, running: asyncio.Task[None]) -> None:
+    """End the service before its meters; what it failed with is raised."""
+    daemon.stop()
+    await running
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the site file, over an older one of a demo only.
+
+    Raises:
+        ConfigError: There is another site file, or it cannot be written.
+    """
+    try:
+        if path.exists() and not path.read_text("utf-8", "replace").startswith(MADE_BY):
+            msg = f"{path}: is not of a demo, name another folder"
+            raise ConfigError(msg)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        msg = f"{path}: cannot be written: {error.strerror}"
+        raise ConfigError(msg) from error
+
+
+def _greet(daemon: Daemon, path: Path) -> None:
     click.echo(f"simulating {len(METERS)} meters, site file {path}")
-    if installation.address:
-        click.echo(f"health   {installation.address}/health")
-        click.echo(f"metrics  {installation.address}/metrics")
-        click.echo(f"status   energymeter status {installation.address}")
+    address = "" if daemon.installation is None else daemon.installation.address
+    if address:
+        click.echo(f"health   {address}/health")
+        click.echo(f"metrics  {address}/metrics")
+        click.echo(f"status   energymeter status {address}")
     click.echo("Ctrl-C ends")
-    with _screen() as show:
-        try:
-            async with asyncio.timeout(seconds):
-                while not running.done():
-                    await asyncio.wait([running], timeout=_LINE_S)
-                    show(list(_lines(installation.snapshot, datetime.now(UTC))))
-        except TimeoutError:
-            daemon.stop()
+
+
+async def _show(daemon: Daemon, running: asyncio.Task[None], seconds: float | None) -> None:
+    """Show the meters until the time is over or the service has ended."""
+    with _screen() as show, suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not running.done():
+                await asyncio.wait([running], timeout=_LOOK_S)
+                if daemon.installation is not None:  # else it is beginning anew
+                    now = datetime.now(UTC)
+                    snapshot = daemon.installation.snapshot
+                    show([_row(state, now) for state in snapshot.meters.values()], now)
 
 
 @contextmanager
-def _screen() -> Iterator[Callable[[Sequence[str]], None]]:
-    """Shows lines: renewed in place on a terminal, one after the other elsewhere."""
+def _screen() -> Iterator[Callable[[Sequence[_Row], datetime], None]]:
+    """Shows meters: a table renewed in place on a terminal, line after line elsewhere."""
     if not sys.stdout.isatty():
-        yield lambda lines: click.echo("\n".join(lines))
+        yield lambda rows, now: click.echo("\n".join(_lines(rows, now)))
         return
     from rich.live import Live  # noqa: PLC0415 - only a terminal pays for it
-    from rich.text import Text  # noqa: PLC0415
+
+    from energymeter.daemon.logs import set_up  # noqa: PLC0415 - heavy
 
     with Live(auto_refresh=False) as live:
-        yield lambda lines: live.update(Text("\n".join(lines)), refresh=True)
+        set_up("info", "text")  # stderr is another one now, which writes above the table
+        yield lambda rows, now: live.update(_table(rows, now), refresh=True)
 
 
-def _lines(snapshot: Snapshot, now: datetime) -> Iterator[str]:
-    """A line for each meter."""
+class _Row(NamedTuple):
+    """One meter, for people."""
+
+    name: str
+    shown: tuple[str, ...]
+    """What it does now and what it counted; empty where it has nothing good."""
+
+    told: str
+    """How many values came, and what went wrong."""
+
+    is_well: bool
+
+
+def _lines(rows: Sequence[_Row], now: datetime) -> Iterator[str]:
     when = now.astimezone().strftime("%H:%M:%S")
-    for state in snapshot.meters.values():
-        yield f"{when} {state.info.name:<12} {_what(state, now)}"
+    for row in rows:
+        shown = ", ".join(filter(None, row.shown))
+        yield f"{when} {row.name:<12} {shown}{'; ' if shown else ''}{row.told}"
 
 
-def _what(state: MeterState, now: datetime) -> str:
+def _table(rows: Sequence[_Row], now: datetime) -> Table:
+    from rich.table import Table  # noqa: PLC0415 - only a terminal pays for it
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("meter", box=None, pad_edge=False)
+    table.add_column("now", justify="right", no_wrap=True)
+    table.add_column("counted", justify="right", no_wrap=True)
+    table.add_column(now.astimezone().strftime("%H:%M:%S"), no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        told = Text(row.told, style="" if row.is_well else "red")
+        table.add_row(row.name, *row.shown, told)
+    return table
+
+
+def _row(state: MeterState, now: datetime) -> _Row:
+    name = state.info.name
     if state.fault:
-        return f"no answer: {state.fault}"
+        return _Row(name, ("",) * len(_SHOWN), f"no answer: {state.fault}", is_well=False)
     values = {reading.name: reading for reading in state.readings(now)}
-    types = {series.name: series for series in state.info.series}
-    parts = []
-    for names in _SHOWN:
-        found = next((values[name] for name in names if name in values), None)
-        if found is not None and found.value is not None and found.quality is Quality.GOOD:
-            series = types[found.name]
-            number = format_value(found.value, series.type, series.divisor)
-            parts.append(f"{number} {found.unit}".rstrip())
-    return f"{', '.join(parts) or 'answers'}; {len(values)} values"
+    good = sum(reading.quality is Quality.GOOD for reading in values.values())
+    shown = tuple(_figure(state, values, names) for names in _SHOWN)
+    failures = [failure for report in state.reports if report for failure in report.failures]
+    if not failures:
+        return _Row(name, shown, f"{len(values)} values", is_well=True)
+    told = f"{good} of {len(values)} values: {failures[0].error}"
+    return _Row(name, shown, told, is_well=False)
+
+
+def _figure(state: MeterState, values: Mapping[str, Reading], names: Sequence[str]) -> str:
+    """The first of these values that the meter has; empty when it is not good."""
+    found = next((values[name] for name in names if name in values), None)
+    if found is None or found.value is None or found.quality is not Quality.GOOD:
+        return ""
+    series = next(each for each in state.info.series if each.name == found.name)
+    number = format_value(found.value, series.type, series.divisor)
+    return f"{number} {found.unit}".rstrip()

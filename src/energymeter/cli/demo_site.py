@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from typing import Final, NamedTuple
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final, NamedTuple
 
 from energymeter.profiles import ProfileLibrary
-from energymeter.simulator import Manners, SimulatedSite
-from energymeter.simulator.faults import Misbehaviour, parse_fault
+from energymeter.simulator import Manners, Misbehaviour, SimulatedSite
+from energymeter.simulator.control import SimulatorControl
+from energymeter.simulator.scenario import parse_scenario
+from energymeter.simulator.timeline import Timeline
 
-__all__ = ["METERS", "DemoMeter", "demo_site_text", "start_meters"]
+__all__ = ["MADE_BY", "METERS", "DemoMeter", "demo_site_text", "start_meters"]
 
 
 class DemoMeter(NamedTuple):
@@ -39,8 +43,22 @@ METERS: Final = (
     DemoMeter("gas", "gas", "gas", 1, "main"),
 )
 
-_FAULTS: Final = ("late=400ms:0.15,unit=5", "silence:0.35,unit=5", "busy:0.1,unit=5")
-"""What the heat pump's meter does to whoever asks it."""
+MADE_BY: Final = "# Made by energymeter demo."
+"""How its site file begins."""
+
+_GATEWAY: Final = "gateway"
+_TIMEOUT: Final = "200ms"
+"""Of the gateway: what is long enough for a unit that is late keeps nobody waiting for long."""
+
+_SCENARIO: Final[dict[str, Any]] = {
+    "step": [
+        {"at": "0s", "unit": 5, "fault": "late=60ms:0.3"},
+        {"at": "0s", "unit": 5, "fault": "exception=4:0.3"},
+        {"at": "6s", "unit": 5, "fault": "dead", "for": "10s", "every": "90s"},
+    ]
+}
+"""What the heat pump's meter does to whoever asks it: it answers late, refuses a part of what it
+is asked, and is gone now and then."""
 
 
 async def start_meters(stack: AsyncExitStack, *, seed: int, speed: float) -> dict[str, int]:
@@ -55,46 +73,58 @@ async def start_meters(stack: AsyncExitStack, *, seed: int, speed: float) -> dic
         The port of each link.
     """
     library = ProfileLibrary()
-    misbehaviour = Misbehaviour(seed)
-    for fault in _FAULTS:
-        misbehaviour.add(parse_fault(fault))
     ports = {}
     for number, link in enumerate(dict.fromkeys(meter.link for meter in METERS)):
-        units = {m.unit: library.load(m.profile) for m in METERS if m.link == link}
+        misbehaviour = Misbehaviour(seed) if link == _GATEWAY else None
         site = SimulatedSite(
-            units,
+            {m.unit: library.load(m.profile) for m in METERS if m.link == link},
             listen=["tcp://127.0.0.1:0"],
             seed=seed + number,
             speed=speed,
-            manners=Manners(misbehaviour=misbehaviour if len(units) > 1 else None),
+            manners=Manners(misbehaviour=misbehaviour),
         )
         await stack.enter_async_context(site)
+        if misbehaviour is not None:
+            await stack.enter_async_context(_happening(site, misbehaviour))
         ports[link] = site.ports[0]
     return ports
 
 
-def demo_site_text(ports: dict[str, int], listen: str) -> str:
+@asynccontextmanager
+async def _happening(site: SimulatedSite, misbehaviour: Misbehaviour) -> AsyncIterator[None]:
+    """Let the scenario happen for as long as the block lasts."""
+    scenario = parse_scenario(_SCENARIO, "the demo")
+    control = SimulatorControl(site, misbehaviour)
+    timeline = Timeline(scenario, control, site.clock, tell=lambda _text: None)
+    running = asyncio.create_task(timeline.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+def demo_site_text(ports: dict[str, int], listen: str | None) -> str:
     """The site file that reads them.
 
     Args:
         ports: Port of each link on this machine.
-        listen: Where the HTTP side is to listen.
+        listen: Where the HTTP side is to listen; None: there is none.
     """
     lines = [
-        "# Made by energymeter demo. A copy of it runs with: energymeter run site.toml",
+        f"{MADE_BY} A copy of it runs with: energymeter run site.toml",
         'name = "demo"',
+        *(["web = false"] if listen is None else []),
         "",
         "[defaults]",
         'interval = "1s"',
-        "",
-        "[web]",
-        f'listen = "{listen}"',
-        "",
-        "[[sink]]",
-        'type = "prometheus"',
     ]
+    if listen is not None:
+        lines += ["", "[web]", f'listen = "{listen}"', "", "[[sink]]", 'type = "prometheus"']
     for link, port in ports.items():
         lines += ["", "[[link]]", f'name = "{link}"', f'url = "tcp://127.0.0.1:{port}"']
+        if link == _GATEWAY:
+            lines.append(f'timeout = "{_TIMEOUT}"')
     for meter in METERS:
         lines += [
             "",

@@ -70,7 +70,7 @@ class Archive:
             start: The first moment.
             end: The first moment that is not asked for.
             every: Windows to tell it in; None: each poll.
-            zone: Where days begin; None: UTC.
+            zone: Where days begin; None: where this computer is.
 
         Raises:
             StoreError: It cannot be read now.
@@ -87,5 +87,8 @@ class Archive:
         if store is None:
             msg = "there is no history: the site has no store, or it cannot be reached"
             raise StoreUnavailableError(msg)
-        async with self._turns:
-            return await asyncio.to_thread(read, store)
+        await self._turns.acquire()
+        work = asyncio.get_running_loop().run_in_executor(None, read, store)
+        # Who goes away does not wait, but the turn is over only when the thread is free.
+        work.add_done_callback(lambda _: self._turns.release())
+        return await asyncio.shield(work)

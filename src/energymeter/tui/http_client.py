@@ -7,7 +7,8 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import AsyncGenerator
+import threading
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -28,6 +29,10 @@ _REFUSED: Final = (401, 403)
 
 class NotThereError(Exception):
     """The server has nothing under this address."""
+
+
+_Told = tuple[str, Any] | Exception | None
+"""An event; why there are no more; None: they ended."""
 
 
 class HttpClient:
@@ -80,8 +85,10 @@ class HttpClient:
             try:
                 code, body = await asyncio.to_thread(self._ask, path)
             except asyncio.CancelledError:
-                self.close()
-                self._connection = None  # the thread may have it still
+                # The thread has it still, and closes it.
+                connection, self._connection = self._connection, None
+                if connection is not None:
+                    _hang_up(connection)
                 raise
         if code == 200:
             with suppress(ValueError):
@@ -98,26 +105,31 @@ class HttpClient:
             SourceLostError: There is no answer, or it breaks off.
             ConfigError: It wants a token, or another one.
         """
-        connection = self._connect()
-        try:
-            answer = await asyncio.to_thread(self._request, connection, path)
-            if answer.status != 200:
-                raise self._fault(answer.status, await asyncio.to_thread(answer.read))
-            kind = ""
-            while line := await asyncio.to_thread(self._line, connection, answer):
-                name, _, content = line.rstrip(b"\r\n").partition(b": ")
-                if name == b"event":
-                    kind = content.decode()
-                elif name == b"data":
-                    with suppress(ValueError):
-                        yield kind, json.loads(content)
-        finally:
-            _hang_up(connection)
+        connection, is_over = self._connect(), threading.Event()
+        loop, queue = asyncio.get_running_loop(), asyncio.Queue[_Told]()
 
-    def close(self) -> None:
+        def tell(told: _Told) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, told)
+
+        reading = loop.run_in_executor(None, self._read, connection, path, tell, is_over)
+        try:
+            while (told := await queue.get()) is not None:
+                if isinstance(told, Exception):
+                    raise told
+                yield told
+        finally:
+            is_over.set()
+            _hang_up(connection)
+            await asyncio.wait([reading])
+
+    async def close(self) -> None:
         """Hang up; an answer that is waited for ends with an error."""
         if self._connection is not None:
             _hang_up(self._connection)
+        async with self._turn:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._tls is None:
@@ -141,27 +153,49 @@ class HttpClient:
         is_kept = self._connection is not None and self._connection.sock is not None
         connection = self._connection = self._connection or self._connect()
         try:
-            answer = self._request(connection, path)
-        except SourceLostError:
-            if not is_kept:
-                raise
-            answer = self._request(connection, path)  # it was idle, and the server hung up
-        try:
+            try:
+                answer = self._request(connection, path)
+            except SourceLostError:
+                if not is_kept:
+                    raise
+                answer = self._request(connection, path)  # it was idle, and the server hung up
             return answer.status, answer.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise SourceLostError(self._why(error)) from error
+        finally:
+            if self._connection is not connection:
+                connection.close()
 
-    def _line(
-        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
-    ) -> bytes:
-        """The next line of an answer; none: it has ended."""
-        if connection.sock is not None:
-            connection.sock.settimeout(_SIGN_OF_LIFE_S)
+    def _read(
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        tell: Callable[[_Told], None],
+        is_over: threading.Event,
+    ) -> None:
+        """Read events to their end; in a thread of its own."""
         try:
-            return answer.readline(_LONGEST_LINE)
+            answer = self._request(connection, path)
+            if answer.status != 200:
+                raise self._fault(answer.status, answer.read())
+            if connection.sock is not None:
+                connection.sock.settimeout(_SIGN_OF_LIFE_S)
+            kind = ""
+            while not is_over.is_set() and (line := answer.readline(_LONGEST_LINE)):
+                name, _, content = line.rstrip(b"\r\n").partition(b": ")
+                if name == b"event":
+                    kind = content.decode(errors="replace")
+                elif name == b"data":
+                    tell((kind, json.loads(content)))
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise SourceLostError(self._why(error)) from error
+            tell(SourceLostError(self._why(error)))
+        except (SourceLostError, NotThereError, ConfigError) as error:
+            tell(error)
+        else:
+            tell(None)
+        finally:
+            connection.close()
 
     def _fault(self, code: int, body: bytes) -> Exception:
         detail = ""

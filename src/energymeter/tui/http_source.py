@@ -125,7 +125,7 @@ class HttpSource:
 
     async def close(self) -> None:
         """See `Source.close`."""
-        self._client.close()
+        await self._client.close()
 
     async def _get(self, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         try:

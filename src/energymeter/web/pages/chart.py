@@ -64,8 +64,7 @@ class MeterChart:
             if each.type.words and group_of(each) != "set-up"
         }
         first = [each.name for each in glance.main[:3]]
-        if glance.counter is not None and glance.counter.name not in first:
-            first.append(glance.counter.name)
+        first += [each.name for each in glance.counters[:2] if each.name not in first]
         self._chosen = self._chosen or first or list(self._series)[:1]
         return join(
             [

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from math import log10
 from typing import Final, NamedTuple
 
 from energymeter.reader.reading import Value
@@ -112,10 +113,11 @@ def figure(value: Value, series: Series) -> Figure:
         return Figure(format_value(value, series.type) or DASH)
     if series.type is DataType.BITS16 or (not series.unit and _is_code(series)):
         return Figure(format_value(value, series.type, series.divisor), series.unit)
-    decimals = min(_decimals(series), _MOST_DECIMALS)
+    decimals = _decimals(series)
     base, factor = base_of(series.unit)
     if base in _FLOWING:
         return scaled(value * factor, base, 10**-decimals * factor)
+    decimals = min(decimals, _MOST_DECIMALS)
     if series.unit in _COUNTED and abs(value) >= _LARGE_WH:
         return Figure(grouped(value / 1e3, min(decimals + 3, _MOST_DECIMALS)), f"k{series.unit}")
     return Figure(grouped(value, decimals), home_assistant_unit(series.unit))
@@ -123,9 +125,9 @@ def figure(value: Value, series: Series) -> Figure:
 
 @lru_cache(maxsize=4096)
 def _decimals(series: Series) -> int:
-    base, _ = base_of(series.unit)
-    if series.unit in _FLOWING and series.type.is_float:
-        return 1
+    base, factor = base_of(series.unit)
+    if base in _FLOWING and series.type.is_float:
+        return 1 + round(log10(factor))
     if not base and series.type.is_float:
         return _MOST_DECIMALS
     return decimals_of(series.unit, series.type, series.divisor)

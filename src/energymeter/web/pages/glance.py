@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
@@ -35,6 +35,7 @@ _COUNTER: Final = {
     "gas": ("gas_volume", "volume"),
 }
 
+_COUNTED: Final = ("Wh", "VAh", "m3")
 _PHASES: Final = ("_phase_a", "_phase_b", "_phase_c")
 _STALE_INTERVALS: Final = 3.0
 """As `MeterState.readings` has it."""
@@ -46,7 +47,8 @@ class Glance(NamedTuple):
     main: tuple[Series, ...]
     """Added up; more than one where there are phases and no total. Empty: it has no number."""
 
-    counter: Series | None
+    counters: tuple[Series, ...]
+    """What it counts, added up; more than one where there are tariffs and no total."""
 
     @property
     def is_power(self) -> bool:
@@ -111,7 +113,7 @@ def newest(state: MeterState, series: Series, now: datetime) -> Now:
     return Now(None)
 
 
-def sum_of(state: MeterState, series: tuple[Series, ...], now: datetime) -> Now:
+def sum_of(state: MeterState, series: Sequence[Series], now: datetime) -> Now:
     """What several values are together; nothing where one of them is missing."""
     total, is_stale = 0.0, False
     for each in series:
@@ -137,8 +139,7 @@ def standing_of(state: MeterState, now: datetime) -> Standing:
 
 def _choose(kind: str, series: tuple[Series, ...]) -> Glance:
     numbers = [each for each in series if each.type.words]
-    counter = _best(numbers, _COUNTER.get(kind, ()))
-    return Glance(_main(numbers, _MAIN.get(kind, ())), counter)
+    return Glance(_main(numbers, _MAIN.get(kind, ())), _counters(numbers, _COUNTER.get(kind, ())))
 
 
 def _main(series: list[Series], names: tuple[str, ...]) -> tuple[Series, ...]:
@@ -157,18 +158,21 @@ def _main(series: list[Series], names: tuple[str, ...]) -> tuple[Series, ...]:
     return tuple(series[:1])
 
 
-def _best(series: list[Series], names: tuple[str, ...]) -> Series | None:
-    by_name = {each.name: each for each in series}
+def _counters(series: list[Series], names: tuple[str, ...]) -> tuple[Series, ...]:
+    by_name = {each.name: each for each in series if base_of(each.unit)[0] in _COUNTED}
     for name in names:
-        found = _whole(by_name, name)
-        if found is not None and base_of(found.unit)[0] in ("Wh", "VAh", "m3"):
-            return found
-    return None
+        whole = _whole(by_name, name)
+        if whole is not None:
+            return (whole,)
+        parts = [each for key, each in by_name.items() if key.startswith(f"{name}_tariff_")]
+        if parts and len({each.unit for each in parts}) == 1:
+            return tuple(parts)
+    return ()
 
 
 def _whole(by_name: dict[str, Series], name: str) -> Series | None:
     """The value itself or its total, and no part of it."""
-    for end in ("_total", "", "_tariff_0"):
+    for end in ("_total", ""):
         found = by_name.get(name + end)
         if found is not None:
             return found

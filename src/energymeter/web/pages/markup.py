@@ -8,8 +8,8 @@ from typing import Final
 
 __all__ = ["Attribute", "Child", "Markup", "join", "nothing", "tag"]
 
-_VOID: Final = frozenset({"input", "br", "hr", "meta", "link", "path", "line", "circle", "rect"})
-"""Elements without content; those of SVG may be written so too."""
+_VOID: Final = frozenset({"br", "hr", "input", "link", "meta"})
+"""Elements that have no end."""
 
 Attribute = str | int | float | bool | None
 """True: the attribute stands alone; False and None: it is left out."""

@@ -173,9 +173,9 @@ class MeterPage(FramedPage):
             shown = figure(value, glance.main[0])
             slots.text("h.now", shown.number)
             slots.text("h.now.unit", shown.unit)
-        today = self.site.today.amount(state, glance.counter)
-        if today is not None and glance.counter is not None:
-            shown = counted(today.amount, base_of(glance.counter.unit)[0])
+        today = self.site.today.amount(state, glance.counters)
+        if today is not None:
+            shown = counted(today.amount, base_of(glance.counters[0].unit)[0])
             slots.text("h.today", shown.number)
             slots.text("h.today.unit", shown.unit)
         if state.time is not None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from energymeter.web.pages.controls import pager, search, select
 from energymeter.web.pages.directory import ORDERS, PAGE, STATES, Wish
-from energymeter.web.pages.figures import DASH, Figure, clock_text, counted, grouped, scaled
+from energymeter.web.pages.figures import DASH, Figure, clock_text, counted, grouped, listed, scaled
 from energymeter.web.pages.frame import FramedPage, tip
 from energymeter.web.pages.markup import Markup, join, nothing, tag
 from energymeter.web.pages.rows import MeterRows
@@ -162,21 +162,26 @@ class OverviewPage(FramedPage):
         pulse, choice = self.site.pulse(), self.site.choice
         meters, power, energy, pace = pulse
         shown = Figure(DASH) if power.watts is None else scaled(power.watts, "W", 0.1)
-        missing = f"{power.missing} of {len(choice.names)} tell nothing" if power.missing else ""
-        self._show("power", shown, missing, choice.reason)
+        missing = f"{grouped(power.missing)} of {grouped(len(choice.names))} tell nothing"
+        of = (
+            listed(choice.names, 2)
+            if len(choice.names) < 4
+            else f"{grouped(len(choice.names))} meters"
+        )
+        self._show("power", shown, missing if power.missing else of, choice.reason)
         counted_today = (
             Figure(DASH) if energy.watt_hours is None else counted(energy.watt_hours, "Wh")
         )
-        more = ""
+        more = "since midnight"
         if energy.since is not None:
             more = f"since {clock_text(energy.since)[:5]}"
         elif energy.missing and energy.watt_hours is not None:
-            more = f"of {len(choice.names) - energy.missing} meters so far"
+            more = f"{grouped(len(choice.names) - energy.missing)} meters so far"
         why = f"what was taken since midnight; {choice.reason}"
         self._show("energy", counted_today, more, why)
         self._show_meters(meters)
         per_s = DASH if pace.per_s is None else grouped(pace.per_s, 0 if pace.per_s >= 100 else 1)
-        late = f"late {pace.lateness}" if pace.lateness else ""
+        late = f"99 % begin {pace.lateness}" if pace.lateness else ""
         why = "how many polls begin a second, and how late 99 of 100 of them at most, in a minute"
         self._show("pace", Figure(per_s, "/s"), late, why)
 

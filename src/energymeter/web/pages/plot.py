@@ -108,7 +108,7 @@ def _axis(
 def _series(curve: Curve, axis: int) -> dict[str, Any]:
     shape: dict[str, Any]
     if curve.is_bar:
-        shape = {"type": "bar", "barMaxWidth": 28, "itemStyle": {"opacity": 0.75}}
+        shape = {"type": "bar", "barMaxWidth": 28, "itemStyle": {"opacity": 0.4}}
     else:
         shape = {"type": "line", "showSymbol": len(curve.points) < 3, "lineStyle": {"width": 1.8}}
     data = [

@@ -109,11 +109,11 @@ class MeterRows:
         slots.text(f"{key}.u", shown.unit)
         is_old = is_stale or standing == "silent"
         slots.attribute(f"{key}.c", "class", f"em-value{' em-old' if is_old else ''}")
-        today = site.today.amount(state, glance.counter)
-        if today is None or glance.counter is None:
+        today = site.today.amount(state, glance.counters)
+        if today is None:
             slots.text(f"{key}.t", DASH)
         else:
-            slots.text(f"{key}.t", str(counted(today.amount, base_of(glance.counter.unit)[0])))
+            slots.text(f"{key}.t", str(counted(today.amount, base_of(glance.counters[0].unit)[0])))
         time = state.time
         slots.text(f"{key}.a", DASH if time is None else age_text((now - time).total_seconds()))
         self._renew_trend(key, state, glance, None if is_old else value)

@@ -30,7 +30,7 @@ __all__ = ["ICON", "SCOPE_KEY", "Strays", "serve_pages", "site_of", "strays"]
 SCOPE_KEY: Final = "energymeter.site"
 
 ICON: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32""'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32"'
     ' rx="7" fill="#0f5fae"/><path d="M18 4 8 18h7l-2 10 11-15h-7z" fill="#fff"/></svg>'
 )
 
@@ -185,7 +185,8 @@ def serve_pages(app: FastAPI, desk: Desk) -> None:
             finally:
                 await site.close()
 
-    app.router.lifespan_context = lifespan  # type: ignore[assignment] - state may be None, as theirs
+    # What is yielded may be nothing, as theirs may; mypy wants it known beforehand.
+    app.router.lifespan_context = lifespan  # type: ignore[assignment]
     app.mount("/", _Gate(gui.app, site), name="pages")
 
 

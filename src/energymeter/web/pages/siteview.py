@@ -35,7 +35,7 @@ class Pace(NamedTuple):
     """None: not known yet."""
 
     lateness: str
-    """How late 99 of 100 polls were at most."""
+    """How late 99 of 100 polls began at most, in words; empty: there were none."""
 
 
 class Pulse(NamedTuple):
@@ -128,5 +128,5 @@ def _lateness(counts: list[int]) -> str:
     for count, limit_s in zip(counts, Lateness.LIMITS_S, strict=False):
         passed += count
         if passed >= _TELLING_SHARE * total:
-            return f"≤ {seconds_text(limit_s)}"
-    return f"> {seconds_text(Lateness.LIMITS_S[-1])}"
+            return f"within {seconds_text(limit_s)}"
+    return f"later than {seconds_text(Lateness.LIMITS_S[-1])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -16,7 +16,7 @@ from energymeter.store.days import midnight
 from energymeter.store.errors import StoreError
 from energymeter.values.quantities import base_of
 from energymeter.web.pages.asker import Asker
-from energymeter.web.pages.glance import newest
+from energymeter.web.pages.glance import sum_of
 
 __all__ = ["Amount", "Today"]
 
@@ -66,26 +66,26 @@ class Today:
         self._bases: dict[str, _Base] = {}
 
     def amount(
-        self, state: MeterState, counter: Series | None, *, is_urgent: bool = True
+        self, state: MeterState, counters: Sequence[Series], *, is_urgent: bool = True
     ) -> Amount | None:
         """What a meter counted today; None: not known, or not yet."""
-        if counter is None:
+        if not counters:
             return None
         now = self._clock.now()
         name = state.info.name
         day = now.astimezone().date()
-        value = newest(state, counter, now).value
+        value = sum_of(state, counters, now).value
         base = self._bases.get(name)
         if base is None or base.day != day:
             if value is not None:
-                self._want(state, counter, is_urgent=is_urgent)
+                self._want(state, counters, is_urgent=is_urgent)
             return None
         if value is None:
             return base.told
         if value < base.value or self._clock.monotonic() - base.asked_at > _RENEW_S:
-            self._want(state, counter, is_urgent=is_urgent)
+            self._want(state, counters, is_urgent=is_urgent)
         if value >= base.value and value != base.told.amount:
-            factor = base_of(counter.unit)[1]
+            factor = base_of(counters[0].unit)[1]
             base.told = Amount((value - base.value) * factor, base.since)
         return base.told
 
@@ -93,41 +93,46 @@ class Today:
         """Forget the meters that are no more."""
         self._bases = {name: base for name, base in self._bases.items() if is_known(name)}
 
-    def _want(self, state: MeterState, counter: Series, *, is_urgent: bool) -> None:
+    def _want(self, state: MeterState, counters: Sequence[Series], *, is_urgent: bool) -> None:
         if not is_urgent and len(self._asker) >= _MOST_AT_ONCE:
             return
         self._asker.want(
             ("today", state.info.name),
-            lambda: self._ask(state, counter),
+            lambda: self._ask(state, counters),
             is_urgent=is_urgent,
         )
 
-    async def _ask(self, state: MeterState, counter: Series) -> None:
+    async def _ask(self, state: MeterState, counters: Sequence[Series]) -> None:
         now, name = self._clock.now(), state.info.name
         day = now.astimezone().date()
-        begin = midnight(day, None)
         asked_at = self._clock.monotonic()
-        since: datetime | None = None
-        known = 0.0
+        known: float | None
         try:
-            history = await self._archive.history(
-                name, counter.name, begin, now, every=Every.QUARTER
-            )
+            known = await self._counted(name, counters, midnight(day, None), now)
         except StoreError:
-            since, asked_at = now, asked_at - _RENEW_S + _RETRY_S
-        else:
-            if history is None or not len(history):
-                since = now
-            else:
-                steps = [value for value in history.values if isinstance(value, (int, float))]
-                factor = base_of(history.series.unit)[1] / base_of(counter.unit)[1]
-                known = sum(steps) * factor
-        value = newest(state, counter, self._clock.now()).value
+            known, asked_at = None, asked_at - _RENEW_S + _RETRY_S
+        value = sum_of(state, counters, self._clock.now()).value
         if value is None:
             return
         before = self._bases.get(name)
-        if since is not None and before is not None and before.day == day and value >= before.value:
+        if known is None and before is not None and before.day == day and value >= before.value:
             before.asked_at = asked_at
             return
-        told = Amount(known * base_of(counter.unit)[1], since)
-        self._bases[name] = _Base(day, value - known, asked_at, since, told)
+        since = now if known is None else None
+        told = Amount((known or 0.0) * base_of(counters[0].unit)[1], since)
+        self._bases[name] = _Base(day, value - (known or 0.0), asked_at, since, told)
+
+    async def _counted(
+        self, name: str, counters: Sequence[Series], start: datetime, end: datetime
+    ) -> float | None:
+        """How far counters went on, in the unit of the first; None: nothing is kept of them."""
+        total: float | None = None
+        unit = base_of(counters[0].unit)[1]
+        for counter in counters:
+            history = await self._archive.history(
+                name, counter.name, start, end, every=Every.QUARTER
+            )
+            if history is not None and len(history):
+                steps = [value for value in history.values if isinstance(value, (int, float))]
+                total = (total or 0.0) + sum(steps) * base_of(history.series.unit)[1] / unit
+        return total

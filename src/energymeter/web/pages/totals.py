@@ -111,10 +111,10 @@ def energy_today(
     since: datetime | None = None
     for name in choice.names:
         state = meters.get(name)
-        counter = None if state is None else glances.of(state.info).counter
-        if state is None or counter is None or base_of(counter.unit)[0] != "Wh":
+        counters = () if state is None else glances.of(state.info).counters
+        if state is None or not counters or base_of(counters[0].unit)[0] != "Wh":
             continue
-        counted = today.amount(state, counter, is_urgent=False)
+        counted = today.amount(state, counters, is_urgent=False)
         if counted is None:
             continue
         amount += counted.amount

@@ -24,6 +24,9 @@ _MOST: Final = 2000
 _LONGEST_GAP: Final = 2
 """Minutes that may be missing before the store is asked again."""
 
+_LONGEST_BRIDGE: Final = 16
+"""The line goes on over fewer minutes without a value: some meters are read that seldom."""
+
 WIDTH: Final = 120
 HEIGHT: Final = 28
 _MARGIN: Final = 2
@@ -140,12 +143,13 @@ def spark_path(values: Sequence[float | None]) -> str:
     middle = (low + high) / 2
     room = HEIGHT - 2 * _MARGIN
     step = WIDTH / max(len(values) - 1, 1)
-    parts, is_drawing = [], False
+    parts = []
+    last = -_LONGEST_BRIDGE
     for place, value in enumerate(values):
-        if value is None:
-            is_drawing = False
-            continue
-        y = HEIGHT / 2 - (value - middle) / spread * room
-        parts.append(f"{'L' if is_drawing else 'M'}{place * step:.0f} {y:.1f}")
-        is_drawing = True
+        if value is not None:
+            y = HEIGHT / 2 - (value - middle) / spread * room
+            parts.append(
+                f"{'L' if place - last < _LONGEST_BRIDGE else 'M'}{place * step:.0f} {y:.1f}"
+            )
+            last = place
     return "".join(parts)

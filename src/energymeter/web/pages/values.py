@@ -31,8 +31,8 @@ _MARKS: Final = {
     Quality.STALE: "stale",
     Quality.NOT_READ: "not read",
 }
-_LATE_INTERVALS: Final = 1.5
-"""A value's age is shown once it is older than this many intervals."""
+_OLDER_S: Final = 1.0
+"""The age of a value is shown where it is so much older than the meter's newest one."""
 
 
 def group_of(series: Series) -> Group:
@@ -95,8 +95,9 @@ class MeterValues:
         exact = f"{format_value(reading.value, series.type, series.divisor)} {series.unit}".rstrip()
         slots.attribute(f"{key}.n", "title", exact if reading.value is not None else None)
         age_s = reading.age_s(now)
-        is_late = age_s > max(2.0, _LATE_INTERVALS * max(state.intervals_s))
-        has_age = reading.value is not None and is_late
+        newest = state.time
+        is_older = newest is not None and (newest - reading.time).total_seconds() > _OLDER_S
+        has_age = reading.value is not None and (is_older or quality is not Quality.GOOD)
         slots.text(f"{key}.a", age_text(age_s) if has_age else "")
         if quality is Quality.GOOD:
             slots.attribute(f"{key}.q", "hidden", "")
