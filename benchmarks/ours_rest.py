@@ -105,13 +105,14 @@ def fill(store: SqliteStore, snapshot: Snapshot, now: datetime) -> None:
         pass
 
 
-async def serve(folder: Path, meters: int, values: int) -> None:
+async def serve(folder: Path, meters: int, values: int, *, with_history: bool) -> None:
     """Serve until somebody ends the process."""
     clock, now = SystemClock(), datetime.now(UTC)
     profile = ProfileLibrary([]).load("pm8000")
     snapshot = site(profile, meters, values, now)
-    with SqliteStore(folder / "site.db") as store:
-        fill(store, snapshot, now)
+    with SqliteStore(folder / "site.db", survives_power_loss=False) as store:
+        if with_history:
+            fill(store, snapshot, now)
         desk = Desk(snapshot, EventStream(clock), Archive(lambda: store), NobodyAsks(), clock)
         entry = WebEntry(listen="127.0.0.1:0")
         async with web_server(entry, desk, prometheus=None, pages=False) as server:
@@ -126,9 +127,11 @@ def main() -> None:
     parser.add_argument("--meters", type=int, default=10_000)
     parser.add_argument("--values", type=int, default=25)
     parser.add_argument("--loop", choices=LOOPS, default="uvloop")
+    parser.add_argument("--history", action="store_true", help="keep a week of the first meter")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="energymeter-bench-") as folder:
-        run_on(asked.loop, serve(Path(folder), asked.meters, asked.values))
+        work = serve(Path(folder), asked.meters, asked.values, with_history=asked.history)
+        run_on(asked.loop, work)
 
 
 if __name__ == "__main__":

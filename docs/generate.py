@@ -22,6 +22,7 @@ from energymeter.codec.codes import EXCEPTION_EXPLANATIONS, exception_name
 from energymeter.profiles import Profile, ProfileLibrary, catalogue
 from energymeter.simulator.faults.catalogue import fault_list_page
 from energymeter.values.quantities import Quantity, quantities
+from energymeter.web.api_page import api_page
 from energymeter.web.catalogue import metrics_page
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -286,6 +287,7 @@ PAGES = {
     "fault-list.md": lambda: f"{NOTICE}\n{fault_list_page()}".rstrip() + "\n",
     "meters.md": meters_page,
     "profile-keys.md": keys_page,
+    "rest.md": lambda: f"{NOTICE}\n{api_page()}",
 }
 
 

@@ -19,10 +19,13 @@ from benchmarks.harness.report import show, store, write_overview
 from benchmarks.harness.topic_bus import run_bus
 from benchmarks.harness.topic_client import run_client
 from benchmarks.harness.topic_fleet import run_fleet
+from benchmarks.harness.topic_page import run_page
+from benchmarks.harness.topic_rest import run_rest
 from benchmarks.harness.topic_server import run_server
 from benchmarks.harness.topic_service import run_service
 from benchmarks.harness.topic_start import run_start
 from benchmarks.harness.topic_store import run_store
+from benchmarks.harness.topic_top import run_top
 from rich.console import Console
 
 TOPICS: dict[str, Callable[[Options], Report]] = {
@@ -31,8 +34,11 @@ TOPICS: dict[str, Callable[[Options], Report]] = {
     "fleet": run_fleet,
     "bus": run_bus,
     "service": run_service,
+    "page": run_page,
     "store": run_store,
+    "rest": run_rest,
     "start": run_start,
+    "top": run_top,
 }
 
 URGENT_REMARK = (

@@ -34,11 +34,10 @@ def test_a_map_is_written_to_a_file(electric: str, tmp_path: Path, capsys: Captu
     assert list(parse_dump(path.read_bytes()).words[Table.HOLDING]) == list(range(10, 18))
 
 
-def test_progress_is_told_when_it_takes_long(electric: str, capsys: Capture) -> None:
+def test_progress_stays_out_of_a_pipe(electric: str, capsys: Capture) -> None:
     arguments = ("dump", electric, "--range", "0-101", "--table", "both", "--pause", "0.4")
     outcome = call(capsys, *arguments)
-    assert outcome.code == 0
-    assert outcome.err.startswith("energymeter dump: 152 of 204 registers asked for, 152 answered")
+    assert (outcome.code, outcome.err) == (0, "")
 
 
 def test_any_wire_and_unit_will_do(tmp_path: Path, capsys: Capture) -> None:

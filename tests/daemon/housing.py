@@ -117,7 +117,7 @@ class House:
         await eventually(found)
         return found()[-1]
 
-    async def polled(self, *meters: str, times: int = 2) -> None:
+    async def polled(self, *meters: str, times: int = 1) -> None:
         """Return once each of these meters was polled so often more, with success."""
         states = [self.installation.snapshot.meters[name] for name in meters]
         wanted = [state.polls - state.failed + times for state in states]

@@ -30,7 +30,7 @@ WITH_SINK = site(link("left", "a"), meter("l1", "left", 1), sink("out"))
 def test_it_polls_keeps_and_passes_on_until_it_is_stopped(loop: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with living(tmp_path, WITH_SINK) as house:
-            await house.polled("l1")
+            await house.polled("l1", times=2)
         assert house.told(Topic.SERVICE) == [
             f"energymeter 0.1.0 polls 1 meter on 1 link of {tmp_path / 'site.toml'}",
             "stopped",

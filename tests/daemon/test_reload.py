@@ -135,7 +135,7 @@ def test_only_what_changed_is_begun_anew(name: str, tmp_path: Path) -> None:
                 change.links,
                 change.sinks,
             ]
-            await house.polled(*after[0])
+            await house.polled(*after[0], times=2)
             for meter_name in set(before[0]) & set(after[0]) - change.meters:
                 assert installation.snapshot.meters[meter_name].skipped == 0
             assert installation.snapshot.sinks.keys() == after[2].keys()
@@ -321,7 +321,7 @@ def test_what_everything_hangs_on_has_all_begin_anew(after: str, told: str, tmp_
         if "other.db" in after:
             assert stored(tmp_path / "other.db") == {"l1", "l2"}
         assert stored(tmp_path / "energymeter.db") == {"l1", "l2"}
-        assert len(lines) >= 8
+        assert len(lines) >= 6
 
     run(scenario())
 
@@ -345,8 +345,7 @@ def test_if_the_new_one_cannot_start_the_old_one_comes_back(name: str, tmp_path:
             head = CANNOT_START[name].replace("{taken}", f"127.0.0.1:{taken.getsockname()[1]}")
             head = head if "web" in head else f"web = false\n{head}"
             async with living(tmp_path, site(LEFT, L1, L2, HOOK)) as house:
-                await house.polled("l1", times=4)
-                await eventually(lambda: house.installation.snapshot.sinks["webhook"].waiting > 5)
+                await eventually(lambda: house.installation.snapshot.sinks["webhook"].waiting > 3)
                 waiting = house.installation.snapshot.sinks["webhook"].waiting
                 # It would have the sink forgotten, and all that waits for it.
                 outcome = await house.change(site(LEFT, L1, sink("other"), head=head))

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,6 +100,31 @@ def test_what_is_too_old_goes_and_its_means_stay_for_as_long_as_they_shall(
         await bench.clock.advance(32 * 24 * HOUR_S)
         await bench.tender.tend()
         assert hours() == []
+
+    run(scenario())
+
+
+def test_a_service_compresses_what_an_earlier_one_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tending, "_FIRST_S", 0.0)
+    now = datetime.now(UTC)
+
+    async def scenario() -> None:
+        bench = Bench(tmp_path / "energymeter.db")
+        begun_s = (now - START).total_seconds() - 4 * HOUR_S
+        with SqliteStore(bench.path, survives_power_loss=False) as store:
+            store.append([plant_poll(begun_s + 60 * n, n) for n in range(120)])
+        assert bench.hot() == 120
+        async with living(tmp_path, site(link("left", "a"), meter("l1", "left", 1))) as house:
+            await eventually(lambda: bench.hot() < 60)
+            await house.polled("l1")
+            assert house.installation.snapshot.meters["l1"].skipped == 0
+        with SqliteStore(bench.path, read_only=True) as store:
+            found = store.history("main", "active_energy_import", now - timedelta(hours=5), now)
+            assert store.check() == []
+        assert found is not None
+        assert list(found.values) == list(range(120))
 
     run(scenario())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,13 +20,32 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from tests.cli.programs import free_row
 
-from energymeter.store import SqliteStore, StoreError
+from energymeter.store import SqliteStore, Store, StoreError
 
-__all__ = ["Meters", "Receiver", "Running", "acknowledged", "eventually", "meters", "receiver"]
+__all__ = [
+    "Meters",
+    "Metrics",
+    "Receiver",
+    "Running",
+    "acknowledged",
+    "eventually",
+    "ids_in",
+    "is_undisturbed",
+    "meters",
+    "receiver",
+    "stored_since",
+]
+
+
+PROMISED_LATE_S: Final = 0.1
+"""DESIGN 11: how late 99 of 100 polls are at most."""
+
+_SAMPLE: Final = re.compile(r"^(\w+)(?:{(.*)})? (\S+)$", re.MULTILINE)
 
 
 class Meters:
@@ -45,7 +66,7 @@ class Meters:
 @contextmanager
 def meters(count: int) -> Iterator[Meters]:
     """So many simulated meters."""
-    first = _free_row(count)
+    first = free_row(count)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "energymeter", "simulate", "--seed", "1"),
@@ -75,7 +96,7 @@ class Running:
     def write(self, text: str) -> None:
         """Put the site file there; `{listen}` in it becomes a free address."""
         if not self.port:
-            self.port = _free_row(1)
+            self.port = free_row(1)
         (self.folder / "site.toml").write_text(
             text.replace("{listen}", f"127.0.0.1:{self.port}"), "utf-8"
         )
@@ -121,6 +142,27 @@ class Running:
         except OSError:
             return None
 
+    def status(self) -> dict[str, Any]:
+        """What it says of itself; it has to answer."""
+        found: dict[str, Any] | None = self.get("/api/status")
+        assert found is not None, "nobody answers"
+        return found
+
+    def sink(self, name: str) -> dict[str, Any]:
+        """What it says of a sink."""
+        found: dict[str, Any] = next(s for s in self.status()["sinks"] if s["name"] == name)
+        return found
+
+    def has_stored(self) -> bool:
+        """Whether it says that its store has a poll of it."""
+        found = self.get("/api/status")
+        return found is not None and found["store"]["stored"] > 0
+
+    def metrics(self) -> Metrics:
+        """What it tells Prometheus of itself."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            return Metrics(answer.read().decode())
+
     @property
     def store(self) -> Path:
         return self.folder / "energymeter.db"
@@ -128,6 +170,39 @@ class Running:
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self.kill()
+
+
+class Metrics:
+    """The metrics of a service, as they were at one moment."""
+
+    def __init__(self, text: str) -> None:
+        self._samples: dict[str, dict[str, float]] = {}
+        for name, labels, number in _SAMPLE.findall(text):
+            self._samples.setdefault(name, {})[labels] = float(number)
+
+    def of_meters(self, name: str) -> dict[str, float]:
+        """A number of each meter, by name."""
+        found = self._samples[f"energymeter_meter_{name}"]
+        return {labels.partition('meter="')[2].partition('"')[0]: n for labels, n in found.items()}
+
+    def late_s(self, share: float) -> float:
+        """So long at most was this share of all polls late, by the histogram's classes."""
+        buckets = self._samples["energymeter_poll_lateness_seconds_bucket"]
+        count = self._samples["energymeter_poll_lateness_seconds_count"][""]
+        limits = {float(labels.split('"')[1]): number for labels, number in buckets.items()}
+        return min(limit for limit, number in limits.items() if number >= share * count)
+
+
+def is_undisturbed(service: Running) -> None:
+    """Fail unless every poll came, and nearly all in time."""
+    metrics = service.metrics()
+    for name in ("skipped_polls_total", "failed_polls_total"):
+        found = metrics.of_meters(name)
+        assert set(found.values()) == {0}, f"{name}: {found}"
+    polls = metrics.of_meters("polls_total")
+    assert min(polls.values()) > 5, f"hardly any polls: {polls}"
+    late_s = metrics.late_s(0.99)
+    assert late_s <= PROMISED_LATE_S, f"1 of 100 polls is later than {late_s:g} s"
 
 
 @pytest.fixture
@@ -192,13 +267,18 @@ def receiver() -> Iterator[Receiver]:
 
 def acknowledged(path: Path, back: timedelta = timedelta(minutes=10)) -> set[str]:
     """The ids of all polls that a store holds, read beside whoever writes it."""
-    now = datetime.now(UTC)
-    found: set[str] = set()
     with SqliteStore(path, read_only=True) as store:
-        for meter in store.meters():
-            history = store.history(meter, "frequency", now - back, now + timedelta(seconds=5))
-            if history is not None:
-                found.update(f"{meter}-{time}" for time in history.times_us.tolist())
+        return set(ids_in(store, back))
+
+
+def ids_in(store: Store, back: timedelta = timedelta(minutes=10)) -> list[str]:
+    """The ids of all polls that a store holds, each as often as it does."""
+    now = datetime.now(UTC)
+    found: list[str] = []
+    for meter in store.meters():
+        history = store.history(meter, "frequency", now - back, now + timedelta(seconds=5))
+        if history is not None:
+            found += [f"{meter}-{time}" for time in history.times_us.tolist()]
     return found
 
 
@@ -224,14 +304,3 @@ def eventually(holds: Callable[[], object], what: str, limit_s: float = 20.0) ->
 def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_row(count: int) -> int:
-    """The first of so many free ports in a row."""
-    for _ in range(50):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        if first + count < 65536 and not any(_accepts(p) for p in range(first, first + count)):
-            return first
-    pytest.fail("no free ports in a row")

@@ -16,7 +16,7 @@ from tests.pages.past import fill
 
 from energymeter.cli.demo_site import demo_site_text, start_meters
 from energymeter.daemon.daemon import Daemon
-from energymeter.eventloop import run
+from energymeter.eventloop import run, spare_collector
 from energymeter.site.model import WebEntry
 from energymeter.web.serve import web_server
 
@@ -43,7 +43,7 @@ async def demo(folder: Path) -> None:
         assert installation is not None
         assert installation.store is not None
         states = list(installation.snapshot.meters.values())
-        while not all(state.polls for state in states):
+        while not all(state.polls for state in states):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
         await asyncio.to_thread(fill, installation.store, states)
         print(installation.address, flush=True)
@@ -52,12 +52,13 @@ async def demo(folder: Path) -> None:
         await running
 
 
-async def crowd(count: int) -> None:
+async def crowd(count: int, token: str | None) -> None:
     """Serve the pages of many meters."""
     made = Crowd(count)
-    entry = WebEntry.model_validate({"listen": "127.0.0.1:0"})
+    entry = WebEntry.model_validate({"listen": "127.0.0.1:0", "token": token})
     async with web_server(entry, made.desk, prometheus=None) as server:
         moving = asyncio.create_task(made.run())
+        spare_collector()
         print(server, flush=True)
         await ended()
         moving.cancel()
@@ -67,4 +68,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "demo":
         run(demo(Path(sys.argv[2])))
     else:
-        run(crowd(int(sys.argv[2])))
+        run(crowd(int(sys.argv[2]), sys.argv[3] if sys.argv[3:] else None))

@@ -287,6 +287,8 @@ def test_after_a_restart_it_goes_on_where_it_was(loop: str, tmp_path: Path) -> N
             await first.feeder.close(5)
         assert first.server.closed == 1
         second = Bench(tmp_path)
+        # Also before anything came or went.
+        assert second.state.waiting == 5
         async with second.running():
             second.put([9])
             await second.got(range(4, 10))

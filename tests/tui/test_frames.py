@@ -1,4 +1,4 @@
-"""Frames of a link: told over HTTP while somebody listens, and shown as lines that say something."""
+"""Frames of a link: told over HTTP while somebody listens, and shown as lines that say what."""
 
 from __future__ import annotations
 
@@ -60,10 +60,14 @@ async def served(desk: Desk) -> AsyncGenerator[HttpSource]:
             await source.close()
 
 
-async def heard(operator: Operator, link: str) -> None:
-    """Wait until somebody listens."""
-    while operator.streams[link].link.tap is None:
+async def heard(operator: Operator, link: str, *, by_nobody: bool = False) -> None:
+    """Wait until somebody listens, or nobody any more."""
+    for _ in range(1000):
+        if (operator.streams[link].link.tap is None) == by_nobody:
+            return
         await asyncio.sleep(0.01)
+    msg = f"{link} is not listened to" if not by_nobody else f"{link} is listened to still"
+    raise AssertionError(msg)
 
 
 def test_frames_are_told_while_somebody_listens_and_no_longer() -> None:
@@ -80,8 +84,7 @@ def test_frames_are_told_while_somebody_listens_and_no_longer() -> None:
                 stream.timed_out(2.0, 7)
                 rows.append(await first)
                 rows.append(await anext(frames))
-            while stream.link.tap is not None:
-                await asyncio.sleep(0.01)
+            await heard(operator, "north", by_nobody=True)
         return rows
 
     rows = asyncio.run(asyncio.wait_for(run(), 10))
@@ -143,8 +146,10 @@ def test_enter_on_a_link_shows_its_frames() -> None:
         async with served(desk) as http:
             source = WithFrames(desk, http)
             async with showing(source) as screen:
-                await screen.press("tab", "down", "enter")
-                await asyncio.wait_for(heard(operator, "south"), 5)
+                await screen.press("tab")
+                await screen.until(lambda: len(screen.column()) == 2, "two links")
+                await screen.press("down", "enter")
+                await heard(operator, "south")
                 # rtu+tcp: unit 1, holding registers from 0, two of them
                 operator.streams["south"].sent(1.0, bytes.fromhex("010300000002c40b"))
                 await screen.until(lambda: screen.lower.shown, "a frame")
@@ -153,8 +158,7 @@ def test_enter_on_a_link_shows_its_frames() -> None:
                 assert "unit 1" in cells[2]
                 assert cells[3] == "01 03 00 00 00 02 C4 0B"
                 await screen.press("escape")
-                while operator.streams["south"].link.tap is not None:
-                    await asyncio.sleep(0.01)
+                await heard(operator, "south", by_nobody=True)
 
     asyncio.run(run())
 
@@ -165,13 +169,12 @@ def test_t_shows_the_frames_of_a_meters_link() -> None:
     async def run() -> None:
         async with showing(DeskSource(desk)) as screen:
             await screen.press("enter", "t")
-            await asyncio.wait_for(heard(operator, "north"), 5)
+            await heard(operator, "north")
             operator.streams["north"].timed_out(1.0, 3)
             await screen.until(lambda: screen.lower.shown, "a line")
             assert screen.lower.shown[0][2] == "no answer from unit 3 in time"
             await screen.press("t")
-            while operator.streams["north"].link.tap is not None:
-                await screen.pilot.pause(0.01)
+            await heard(operator, "north", by_nobody=True)
 
     asyncio.run(run())
 
@@ -209,7 +212,7 @@ def test_noise_is_shown_as_such() -> None:
     trace = Trace("rtu:///dev/ttyUSB0")
     trace.add(row("received", b"\xff\x00\xff"))
     trace.add(row("timed_out", text="9"))
-    assert [line.words for line in trace.rows][0] == "no answer from unit 9 in time"
+    assert trace.rows[0].words == "no answer from unit 9 in time"
     assert trace.rows[1].words.startswith("noise, ")
 
 

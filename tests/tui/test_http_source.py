@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -39,17 +39,19 @@ async def served(snapshot: Snapshot) -> AsyncGenerator[HttpSource]:
             await source.close()
 
 
-async def ask(url: str, path: str = "/health", *, token: str | None = None) -> Any:
-    client = HttpClient(url, token=token, timeout_s=2)
+async def ask(
+    url: str, path: str = "/health", *, token: str | None = None, timeout_s: float = 5
+) -> Any:
+    client = HttpClient(url, token=token, timeout_s=timeout_s)
     try:
         return await client.get(path)
     finally:
         await client.close()
 
 
-def lost(url: str) -> str:
+def lost(url: str, timeout_s: float = 5) -> str:
     with pytest.raises(SourceLostError) as caught:
-        asyncio.run(ask(url))
+        asyncio.run(ask(url, timeout_s=timeout_s))
     return caught.value.message
 
 
@@ -104,7 +106,7 @@ def test_events_are_told() -> None:
 
 def test_more_meters_than_a_page_holds_all_come() -> None:
     snapshot = plant(10).snapshot
-    snapshot.meters = {f"m{n:04d}": meter(f"m{n:04d}", 1.0, 1.0) for n in range(1203)}
+    snapshot.meters = {f"m{n:04d}": meter(f"m{n:04d}", 1.0, 1.0) for n in range(403)}
 
     async def run() -> None:
         async with served(snapshot) as source:
@@ -160,38 +162,23 @@ def test_a_value_that_is_not_there_says_why() -> None:
 
 
 def test_the_screen_follows_a_service_and_comes_back_to_it() -> None:
-    snapshot = plant(12).snapshot
-    port = free_port()
+    snapshot, listen = plant(12).snapshot, f"127.0.0.1:{free_port()}"
 
     async def run() -> None:
-        source = HttpSource(HttpClient(f"http://127.0.0.1:{port}", timeout_s=2))
-        listen = f"127.0.0.1:{port}"
-        async with bench(snapshot, listen=listen), showing(source) as screen:
-            assert screen.column(2)[3] == "300 W"
-            read_again(snapshot.meters["m03"], 77.0)
-            await screen.until(lambda: screen.column(2)[3] == "77 W", "the new value")
-        async with showing_after(source, snapshot, listen):
-            pass
+        source = HttpSource(HttpClient(f"http://{listen}"))
+        async with AsyncExitStack() as first:
+            await first.enter_async_context(bench(snapshot, listen=listen))
+            async with showing(source) as screen:
+                assert screen.column(2)[3] == "300 W"
+                read_again(snapshot.meters["m03"], 77.0)
+                await screen.until(lambda: screen.column(2)[3] == "77 W", "the new value")
+                await first.aclose()
+                await screen.until(lambda: "connection lost" in screen.head, "that it is lost")
+                async with bench(snapshot, listen=listen):
+                    await screen.until(lambda: "all is well" in screen.head, "that it is back")
+        await source.close()
 
     asyncio.run(run())
-
-
-@asynccontextmanager
-async def showing_after(
-    source: HttpSource, snapshot: Snapshot, listen: str
-) -> AsyncGenerator[None]:
-    """The service ends while the screen is shown, and is started again."""
-    first = bench(snapshot, listen=listen)
-    await first.__aenter__()
-    try:
-        async with showing(source) as screen:
-            await first.__aexit__(None, None, None)
-            await screen.until(lambda: "connection lost" in screen.head, "that it is lost")
-            async with bench(snapshot, listen=listen):
-                await screen.until(lambda: "all is well" in screen.head, "that it is back")
-                yield
-    finally:
-        await source.close()
 
 
 def test_the_token_is_sent_and_its_want_is_told() -> None:
@@ -233,7 +220,7 @@ def test_nobody_there_and_nobody_answering_are_told() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     assert lost(url) == f"nothing listens at {url}, is the service running?"
     with silent_server() as port:
-        assert "no answer" in lost(f"http://127.0.0.1:{port}")
+        assert "no answer" in lost(f"http://127.0.0.1:{port}", 0.2)
 
 
 @contextmanager

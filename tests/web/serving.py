@@ -24,9 +24,9 @@ from energymeter.web.serve import web_server
 __all__ = ["Bench", "bench"]
 
 
-def trusting(entry: WebEntry) -> ssl.SSLContext | bool:
-    """What trusts the certificate of this service and no other; nothing where there is none."""
-    return False if entry.cert is None else ssl.create_default_context(cafile=str(entry.cert))
+def trusting(ca: str | None) -> ssl.SSLContext | bool:
+    """What trusts this issuer of certificates and no other; without one nothing is encrypted."""
+    return False if ca is None else ssl.create_default_context(cafile=ca)
 
 
 @dataclass
@@ -47,11 +47,12 @@ async def bench(
     prometheus: PrometheusEntry | None = None,
     store: Store | None = None,
     operator: Operator | None = None,
+    ca: str | None = None,
     **web: Any,
 ) -> AsyncIterator[Bench]:
     """Serve a snapshot, without pages; the caller sends no token by itself.
 
-    `web` is what stands in the section of the site file.
+    `web` is what stands in the section of the site file, `ca` who issued its certificate.
     """
     clock = ManualClock(NOW)
     events = EventStream(clock)
@@ -62,7 +63,7 @@ async def bench(
     async with (
         web_server(entry, desk, prometheus=prometheus, pages=False) as server,
         httpx.AsyncClient(
-            base_url=str(server), timeout=10, trust_env=False, verify=trusting(entry)
+            base_url=str(server), timeout=10, trust_env=False, verify=trusting(ca)
         ) as http,
     ):
         yield Bench(snapshot, events, clock, http, server)

@@ -18,7 +18,7 @@ from tests.web.serving import Bench, bench
 from tests.web.site_of import link_of, meter_of, snapshot_of
 
 from energymeter.service.events import Level, Topic
-from energymeter.web.api import answers
+from energymeter.web.api import answers, service_answers
 
 MODELS: dict[str, type[BaseModel]] = {
     "/meters": answers.MeterPage,
@@ -27,14 +27,14 @@ MODELS: dict[str, type[BaseModel]] = {
     "/meters/main/latest": answers.Latest,
     "/meters/waiting/latest": answers.Latest,
     "/latest": answers.LatestPage,
-    "/links": answers.Links,
-    "/links/bus1": answers.LinkItem,
-    "/links/tcp://192.0.2.2:502": answers.LinkItem,
-    "/sinks": answers.Sinks,
-    "/store": answers.StoreAnswer,
-    "/events": answers.Events,
-    "/profiles": answers.ProfilePage,
-    "/profiles/energymeter/electric": answers.ProfileAnswer,
+    "/links": service_answers.Links,
+    "/links/bus1": service_answers.LinkItem,
+    "/links/tcp://192.0.2.2:502": service_answers.LinkItem,
+    "/sinks": service_answers.Sinks,
+    "/store": service_answers.StoreAnswer,
+    "/events": service_answers.Events,
+    "/profiles": service_answers.ProfilePage,
+    "/profiles/energymeter/electric": service_answers.ProfileAnswer,
 }
 
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import ssl
+import warnings
+from pathlib import Path
+from typing import Any
+
 import pytest
+import websockets
 from tests.support.loops import run
-from tests.web.serving import bench
+from tests.transports.pki import Pki
+from tests.web.serving import Bench, bench
 from tests.web.site_of import NOW, desk_of, meter_of, snapshot_of
 
 from energymeter.clock import ManualClock
 from energymeter.errors import ConfigError
 from energymeter.service.events import EventStream
 from energymeter.site.model import WebEntry
+from energymeter.site.password import PasswordHash
 from energymeter.site.sinks import PrometheusEntry
 from energymeter.web.app import create_app
 from energymeter.web.guard import Guard
 from energymeter.web.serve import web_server
 
 TOKEN = "a-token-nobody-guesses"
+HASH = str(PasswordHash.of("correct horse battery"))
 ROUTES = ("/health", "/metrics", "/api/status", "/api/openapi.json", "/nothing")
 
 
@@ -108,6 +119,84 @@ def test_a_web_socket_is_guarded_too() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("web", [{"token": TOKEN}, {"password": HASH}], ids=["token", "password"])
+def test_nothing_is_told_without_a_login(web: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        async with bench(snapshot_of(meter_of()), **web) as bed:
+            paths = await all_paths(bed)
+            assert len(paths) >= 20
+            for path in [*paths, "/", "/nothing", "/_nicegui/x.js", "/api/v1", "/favicon.ico"]:
+                for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
+                    answer = await bed.http.request(method, path)
+                    assert answer.status_code == 401, (method, path)
+                    assert len(answer.content) < 300
+                for cookie in ("", "x", f"energymeter-{bed.server.port}=", 'a=b; =;;, "[{'):
+                    answer = await bed.http.get(path, headers={"Cookie": cookie})
+                    assert answer.status_code == 401
+            for path in ("/api/v1/live", "/_nicegui_ws/socket.io/", "/anything"):
+                with pytest.raises(websockets.InvalidStatus) as refused:
+                    await websockets.connect(
+                        str(bed.server).replace("http", "ws") + path,
+                        origin=websockets.Origin(str(bed.server)),
+                        proxy=None,
+                    )
+                assert refused.value.response.status_code == 403
+
+    run(scenario())
+
+
+async def all_paths(bed: Bench) -> list[str]:
+    """Every path the application has a route for, but the login."""
+    app = bed.server._app
+    paths = app.openapi()["paths"]  # type: ignore[attr-defined]
+    return [re.sub(r"{.*?}", "m1", path) for path in paths if path != "/login"]
+
+
+def test_with_a_certificate_everything_is_encrypted(tmp_path: Path) -> None:
+    issuer = Pki(tmp_path)
+    files = issuer.sign("web")
+
+    async def scenario() -> None:
+        async with bench(
+            snapshot_of(meter_of()), token=TOKEN, cert=files.cert, key=files.key, ca=issuer.ca
+        ) as bed:
+            assert str(bed.server).startswith("https://127.0.0.1:")
+            answer = await bed.http.post("/login", data={"password": TOKEN})
+            cookie = answer.headers["set-cookie"]
+            assert cookie.startswith(f"__Host-energymeter-{bed.server.port}=")
+            assert "Secure" in cookie
+            assert (await bed.http.get("/health")).status_code == 200
+            plain = {"Origin": str(bed.server).replace("https", "http")}
+            assert (await bed.http.get("/health", headers=plain)).status_code == 403
+            old = ssl.create_default_context(cafile=issuer.ca)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                old.maximum_version = ssl.TLSVersion.TLSv1_1
+                old.minimum_version = ssl.TLSVersion.TLSv1
+            old.set_ciphers("ALL:@SECLEVEL=0")
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                await asyncio.open_connection("127.0.0.1", bed.server.port, ssl=old)
+
+    run(scenario())
+
+
+def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    made = Pki(tmp_path).sign("web")
+    cert, key = str(made.cert), str(made.key)
+    text = tmp_path / "text"
+    text.write_text("no certificate")
+    for files, words in (
+        ({"cert": str(tmp_path / "none.pem")}, "cannot be read"),
+        ({"cert": str(text)}, "holds no certificate"),
+        ({"cert": cert}, "holds no private key"),
+        ({"cert": cert, "key": str(text)}, "holds no private key"),
+    ):
+        with pytest.raises(ConfigError, match=words) as told:
+            server_of(**files)
+        assert "the web side cannot be encrypted" in str(told.value)
+    assert server_of(cert=cert, key=key)
+
+
 def test_no_page_loads_anything_from_elsewhere() -> None:
     async def scenario() -> None:
         async with bench(snapshot_of(meter_of())) as bed:
@@ -136,7 +225,7 @@ def test_an_empty_token_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_beyond_loopback_there_is_no_service_without_a_token() -> None:
-    entry = WebEntry.model_construct(listen="0.0.0.0:8080", token=None, pages=False)
+    entry = WebEntry.model_construct(listen="0.0.0.0:8080", token=None)
     events = EventStream(ManualClock(NOW))
     with pytest.raises(ConfigError, match="needs a token"):
         web_server(

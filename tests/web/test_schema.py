@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +24,12 @@ from tests.web.site_of import NOW
 
 from energymeter.clock import ManualClock
 from energymeter.store import SqliteStore
+from energymeter.web.api_page import api_page
 from energymeter.web.app import create_app
+
+
+def test_the_page_of_the_reference_is_current() -> None:
+    assert PAGE.read_text("utf-8").partition("\n")[2] == api_page()
 
 
 def not_a_fault_of_ours(
@@ -40,11 +46,12 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rest.md"
 LOCAL = {"Host": "127.0.0.1"}
-EXAMPLES = 25
+EXAMPLES = 15
 KNOWN = ["", "", *map(quote, NAMES), quote("tcp://192.0.2.2:502"), "energymeter/electric"]
 QUANTITIES = ["", "voltage_phase_a", "active_energy_import", "serial_number", "frequency"]
-WITHOUT_END = "/api/v1/stream"
+WITHOUT_END = {"/api/v1/stream", "/api/v1/frames"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
 def test_every_answer_is_as_it_is_described(app: FastAPI) -> None:
     described = schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=LOCAL)
     operations = [found.ok() for found in described.get_all_operations() if isinstance(found, Ok)]
-    tried = [each.label for each in operations if each.path != WITHOUT_END]
+    tried = [each.label for each in operations if each.path not in WITHOUT_END]
     for operation in operations:
         if operation.label not in tried:
             continue

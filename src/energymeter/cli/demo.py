@@ -207,9 +207,10 @@ def _table(rows: Sequence[_Row], now: datetime) -> Table:
     from rich.table import Table  # noqa: PLC0415 - only a terminal pays for it
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table("meter", box=None, pad_edge=False)
-    table.add_column("now", justify="right", no_wrap=True)
-    table.add_column("counted", justify="right", no_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("meter", no_wrap=True, min_width=12)
+    table.add_column("now", justify="right", no_wrap=True, min_width=12)
+    table.add_column("counted", justify="right", no_wrap=True, min_width=13)
     table.add_column(now.astimezone().strftime("%H:%M:%S"), no_wrap=True, overflow="ellipsis")
     for row in rows:
         told = Text(row.told, style="" if row.is_well else "red")

@@ -38,7 +38,7 @@ METERS: Final = (
     DemoMeter("charger", "abb/b23", "gateway", 3, "parking"),
     DemoMeter("lighting", "inepro-metering/pro380-mod", "gateway", 4, "parking"),
     DemoMeter("heat-pump", "orno/or-we-516", "gateway", 5, "heating"),
-    DemoMeter("boiler", "kamstrup/multical-603", "boiler", 1, "heating"),
+    DemoMeter("boiler", "aqua-metro/calec-st", "boiler", 1, "heating"),
     DemoMeter("water", "water", "water", 1, "main"),
     DemoMeter("gas", "gas", "gas", 1, "main"),
 )
@@ -47,14 +47,14 @@ MADE_BY: Final = "# Made by energymeter demo."
 """How its site file begins."""
 
 _GATEWAY: Final = "gateway"
-_TIMEOUT: Final = "200ms"
+_TIMEOUT: Final = "150ms"
 """Of the gateway: what is long enough for a unit that is late keeps nobody waiting for long."""
 
 _SCENARIO: Final[dict[str, Any]] = {
     "step": [
         {"at": "0s", "unit": 5, "fault": "late=60ms:0.3"},
         {"at": "0s", "unit": 5, "fault": "exception=4:0.3"},
-        {"at": "6s", "unit": 5, "fault": "dead", "for": "10s", "every": "90s"},
+        {"at": "4s", "unit": 5, "fault": "dead", "for": "10s", "every": "90s"},
     ]
 }
 """What the heat pump's meter does to whoever asks it: it answers late, refuses a part of what it

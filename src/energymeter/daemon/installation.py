@@ -103,7 +103,9 @@ class Installation:
         self._journal = Journal(site.state / "journal", clock=clock)
         made.callback(self._journal.close)
         for name, entry in _pushed(view).items():  # before the first poll is written
-            self._journal.reader(_reader_of(name), most_bytes=entry.buffer)
+            reader = self._journal.reader(_reader_of(name), most_bytes=entry.buffer)
+            state = self.snapshot.sinks[name] = SinkState(name, entry.type)
+            state.waiting = reader.waiting
         self._open_store()
         if self.store is not None:
             made.callback(self.store.close)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from energymeter.store import Every, History, Latest, Layout, Store
-from energymeter.store.courses import courses_of, history_of_meter
+from energymeter.store.courses import courses_of, history_of_meter, meters_in
 from energymeter.store.errors import StoreUnavailableError
 
 __all__ = ["Archive"]
@@ -16,7 +17,19 @@ __all__ = ["Archive"]
 _AT_ONCE: Final = 4
 """Questions that are answered at a time; more wait, so that polls have the processor too."""
 
+_KEYS_S: Final = 10.0
+"""Which rates a meter has is looked up again after so long: with ten thousand meters it takes as
+long as the answer itself."""
+
 _Answer = TypeVar("_Answer")
+
+
+class _Keys(NamedTuple):
+    """Under which keys each meter is kept."""
+
+    at_s: float
+    store: Store
+    by_meter: dict[str, list[str]]
 
 
 class Archive:
@@ -29,6 +42,7 @@ class Archive:
     def __init__(self, store: Callable[[], Store | None]) -> None:
         self._store = store
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._known: _Keys | None = None
 
     async def layouts(self) -> dict[str, Layout]:
         """The keys of all that is kept, each with what its newest poll holds.
@@ -46,7 +60,7 @@ class Archive:
         """
 
         def read(store: Store) -> list[Latest]:
-            keys = courses_of(store.meters(), meter)
+            keys = self._keys(store, meter)
             found = store.latest(keys)
             return [found[key] for key in keys if key in found]
 
@@ -77,10 +91,22 @@ class Archive:
         """
 
         def read(store: Store) -> History | None:
-            keys = courses_of(store.meters(), meter)
+            keys = self._keys(store, meter)
             return history_of_meter(store, keys, quantity, start, end, every, zone)
 
         return await self._ask(read)
+
+    def _keys(self, store: Store, meter: str) -> Sequence[str]:
+        """The keys of a meter; called from any thread."""
+        now_s, known = time.monotonic(), self._known
+        if known is None or known.store is not store or now_s - known.at_s > _KEYS_S:
+            known = None
+        if known is None or meter not in known.by_meter:
+            keys = store.meters()
+            self._known = known = _Keys(now_s, store, meters_in(keys))
+            if meter not in known.by_meter:  # a key of its own, or nobody's
+                return courses_of(keys, meter)
+        return known.by_meter[meter]
 
     async def _ask(self, read: Callable[[Store], _Answer]) -> _Answer:
         store = self._store()

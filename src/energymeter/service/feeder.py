@@ -58,6 +58,7 @@ class StoreFeeder:
         self._failures = 0
         self._told_lost = 0
         self._told_lost_at: float | None = None
+        state.waiting = reader.waiting  # since the service ran before
 
     def wake(self) -> None:
         """There is something new in the journal; to be called in the loop."""

@@ -28,7 +28,7 @@ from energymeter.tui.trace import Listener
 
 __all__ = ["TopApp"]
 
-_PATIENCE: Final = 3.0
+_PATIENCE: Final = 4.0
 """Between two looks passes at least this many times what a look takes: a large site is asked less
 often, and the service has its time to itself."""
 
@@ -64,7 +64,6 @@ class _Upper(Grid):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "app.quit", show=False),
-        Binding("slash", "app.find", show=False),
         Binding("tab", "app.switch", show=False),
         Binding("e", "app.events", show=False),
         Binding("s", "app.sort", show=False),
@@ -116,6 +115,8 @@ class TopApp(App[str]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit", show=False, priority=True),
+        # Before anything else: letters that come in one piece with it are the filter's already.
+        Binding("slash", "find", show=False, priority=True),
     ]
 
     def __init__(self, source: Source, *, interval_s: float = 0.5) -> None:
@@ -142,6 +143,12 @@ class TopApp(App[str]):
     def picture(self) -> Picture:
         """What is known of the service."""
         return self._follower.picture
+
+    @property
+    def _shows_frames(self) -> bool:
+        """Whether frames stand in the lower table."""
+        view = self._place.view
+        return view is View.LINK or (view is View.METER and self._wants_frames)
 
     def compose(self) -> ComposeResult:
         """See `App.compose`."""
@@ -191,10 +198,10 @@ class TopApp(App[str]):
         """Name and URL of the link whose frames are shown; empty: none are."""
         view, subject, _ = self._place
         picture = self.picture
-        if view is View.METER and self._wants_frames and picture.meter is not None:
-            subject = picture.meter.meter.link
-        elif view is not View.LINK:
+        if not self._shows_frames:
             return "", ""
+        if view is View.METER:
+            subject = "" if picture.meter is None else picture.meter.meter.link
         url = next((link.url for link in picture.links if link.name == subject), None)
         return ("", "") if url is None else (subject, url)
 
@@ -215,9 +222,8 @@ class TopApp(App[str]):
             case View.EVENTS:
                 items = choosing.events(picture.events)
         self._upper.fill(items, marked=choosing.marked if view in _SORTED else None)
-        trace = self._listener.trace
-        if trace is not None:
-            self._lower.fill(list(trace.rows))
+        if self._shows_frames:
+            self._lower.fill(self._listener.heard(self._link_to_hear()[0]))
         elif view is View.METER:
             about = [event for event in picture.events if event.name == subject]
             self._lower.fill(about[::-1])
@@ -238,9 +244,7 @@ class TopApp(App[str]):
         self.picture.meter = None
         self._upper.use(_TABLES[view], has_cursor=view is not View.EVENTS)
         self._lower.display = view in (View.METER, View.LINK)
-        self._lower.use(
-            FRAMES if view is View.LINK or self._wants_frames else EVENTS, has_cursor=False
-        )
+        self._lower.use(FRAMES if self._shows_frames else EVENTS, has_cursor=False)
         self._draw()
         if place.chosen is not None:
             self._upper.choose(place.chosen)
@@ -254,6 +258,10 @@ class TopApp(App[str]):
         if view is not None:
             self._way.append(self._place._replace(chosen=event.key))
             self._go(_Place(view, event.key))
+
+    def on_grid_moved(self) -> None:
+        """What is said above the table is said of the line under the cursor."""
+        self._draw()
 
     def action_leave(self) -> None:
         """One step back; a filter that is being typed, or that there is, ends first."""
@@ -297,11 +305,16 @@ class TopApp(App[str]):
             self._choosing.is_turned = not self._choosing.is_turned
             self._draw()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """See `App.check_action`: within the filter a slash is a letter."""
+        if action == "find":
+            return self._place.view in _FILTERED and not self._find.has_focus
+        return super().check_action(action, parameters)
+
     def action_find(self) -> None:
         """Filter as somebody types."""
-        if self._place.view in _FILTERED:
-            self._find.display = True
-            self._find.focus()
+        self._find.display = True
+        self.screen.set_focus(self._find)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Another letter."""
@@ -321,4 +334,4 @@ class TopApp(App[str]):
 
     def _end_find(self) -> None:
         self._find.display = False
-        self._upper.focus()
+        self.screen.set_focus(self._upper)

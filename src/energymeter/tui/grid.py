@@ -76,6 +76,9 @@ class Grid(Widget, can_focus=True):
             super().__init__()
             self.key = key
 
+    class Moved(Message):
+        """Other lines are seen, or another one is chosen."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
         Binding("down,j", "move(1)", show=False),
@@ -106,9 +109,13 @@ class Grid(Widget, can_focus=True):
     @property
     def chosen(self) -> str | None:
         """The key of the item under the cursor; None: there are no items."""
-        if not self._items:
-            return None
-        return self._table.key(self._items[self._cursor])
+        item = self.chosen_item
+        return None if item is None else self._table.key(item)
+
+    @property
+    def chosen_item(self) -> Any:  # noqa: ANN401 - whatever it was filled with
+        """The item under the cursor; None: there are no items."""
+        return self._items[self._cursor] if self._items else None
 
     @property
     def shown(self) -> list[tuple[str, ...]]:
@@ -167,6 +174,7 @@ class Grid(Widget, can_focus=True):
             self._top += lines
         self._settle()
         self._renew()
+        self.post_message(self.Moved())
 
     def action_page(self, pages: int) -> None:
         """The same, in screens."""
@@ -181,6 +189,7 @@ class Grid(Widget, can_focus=True):
             self._top = place
         self._settle()
         self._renew()
+        self.post_message(self.Moved())
 
     def action_open(self) -> None:
         """Tell that the item under the cursor is to be opened."""

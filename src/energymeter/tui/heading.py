@@ -7,6 +7,7 @@ from typing import Final
 from energymeter.tui.follow import Picture, View
 from energymeter.tui.grid import Grid
 from energymeter.tui.pane import Line
+from energymeter.tui.source import LinkRow, MeterRow, ValueRow
 from energymeter.tui.words import clean, clock_text, lateness_text
 
 __all__ = ["HELP", "hints_line", "site_line", "state_line", "view_line"]
@@ -32,7 +33,7 @@ HELP: Final = """\
  enter               open the meter, or the link with its meters and frames
  esc                 back; ends a filter first
  /                   filter as you type: words that stand in name, state,
-                     link, profile, label or fault; enter keeps it, esc ends it
+                     link, profile, label or fault; enter keeps it, esc not
  s, S                sort by the next column; turn the order round
  tab                 meters or links
  e                   events
@@ -97,14 +98,13 @@ def view_line(view: View, subject: str, picture: Picture, grid: Grid, found: str
         found: What it is filtered by.
     """
     first, last, count = grid.extent
+    note = _note(grid.chosen_item) if grid.has_cursor else ""
     parts: list[tuple[str, str]] = [(view.value if not subject else clean(subject), "bold")]
     if view is View.METER and picture.meter is not None:
         meter = picture.meter.meter
         about = f"{meter.profile}, link {meter.link}, unit {meter.unit}"
         parts.append((f"  {clean(about)}  ", ""))
         parts.append((meter.state, "bad" if meter.state == "silent" else ""))
-        if meter.fault:
-            parts.append((f": {clean(meter.fault)}", "bad"))
     elif view is View.METER:
         parts.append(("  is not there any more", "bad"))
     elif view is View.LINK:
@@ -113,7 +113,19 @@ def view_line(view: View, subject: str, picture: Picture, grid: Grid, found: str
     parts.append((f"  {first}-{last} of {count}", "dim"))
     if found:
         parts.append((f"  with {clean(found)!r}", "bold"))
+    if note:
+        parts.append((f"  {clean(note)}", "bad"))
     return parts
+
+
+def _note(item: object) -> str:
+    """What is wrong with what is under the cursor: a narrow table has no room for it."""
+    match item:
+        case MeterRow(fault=fault) | LinkRow(fault=fault):
+            return fault
+        case ValueRow(reason=reason):
+            return reason
+    return ""
 
 
 def hints_line(view: View) -> Line:

@@ -33,7 +33,8 @@ from energymeter.values.text import format_value, shortest
 
 __all__ = ["HttpSource"]
 
-_PAGE: Final = 1000
+_PAGE: Final = 200
+"""A page takes the service a few milliseconds, in which it polls nobody."""
 _ABOUT_S: Final = 2.0
 """What a meter is does not change often, and how often it was polled can wait."""
 

@@ -90,12 +90,14 @@ class Listener:
     """
 
     def __init__(self, source: Source) -> None:
-        self.trace: Trace | None = None
-        """What was heard; None: nobody listens."""
-
         self._source = source
+        self._trace: Trace | None = None
         self._link = ""
         self._task: asyncio.Task[None] | None = None
+
+    def heard(self, link: str) -> list[TraceRow]:
+        """What was heard on this link since it is listened to, the newest first."""
+        return list(self._trace.rows) if self._trace is not None and link == self._link else []
 
     async def listen(self, link: str, url: str) -> None:
         """Listen on this link from now on, if that is not so already; empty: on none.
@@ -107,12 +109,12 @@ class Listener:
             return
         await self.close()
         if link:
-            self._link, self.trace = link, Trace(url)
-            self._task = asyncio.create_task(self._hear(link, self.trace))
+            self._link, self._trace = link, Trace(url)
+            self._task = asyncio.create_task(self._hear(link, self._trace))
 
     async def close(self) -> None:
         """Listen no more."""
-        task, self._task, self._link, self.trace = self._task, None, "", None
+        task, self._task, self._link, self._trace = self._task, None, "", None
         if task is not None:
             task.cancel()
             await asyncio.wait([task])

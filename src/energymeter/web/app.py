@@ -18,6 +18,7 @@ from energymeter.service.desk import Desk
 from energymeter.service.events import Level, Topic
 from energymeter.site.sinks import PrometheusEntry
 from energymeter.web.api.buses import buses_router
+from energymeter.web.api.frames import frames_router
 from energymeter.web.api.history import history_router
 from energymeter.web.api.listeners import Listeners
 from energymeter.web.api.live import live_router
@@ -41,6 +42,11 @@ _MOST: Final = 100
 """Silent meters, and links, that are told one by one unless somebody asks for more."""
 
 _FRESH: Final = {"Cache-Control": "no-store"}
+_Most = Annotated[
+    int,
+    Query(ge=0, le=100_000, description="Silent meters, and links, that are told at most."),
+]
+
 _ALL_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 _DESCRIPTION: Final = """\
@@ -94,6 +100,7 @@ def create_app(
         shelf_router(desk),
         orders_router(desk),
         stream_router(desk, listeners),
+        frames_router(desk, listeners),
         live_router(desk, listeners),
         _status_router(desk),
         login_router(login, desk),
@@ -136,7 +143,7 @@ def _status_router(desk: Desk) -> APIRouter:
         return JSONResponse(answer.model_dump(mode="json"), code, _FRESH)  # type: ignore[return-value]
 
     @router.get("/api/status", responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY))
-    async def status(most: Annotated[int, Query(ge=0, le=100_000)] = _MOST) -> Status:
+    async def status(most: _Most = _MOST) -> Status:
         """How everything is; at most so many silent meters and links one by one."""
         answer = status_of(snapshot, events, judge.look(), clock.now(), most)
         return JSONResponse(answer.model_dump(mode="json"), headers=_FRESH)  # type: ignore[return-value]

@@ -13,11 +13,11 @@ import asyncio
 import hmac
 import ipaddress
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,9 +122,11 @@ class Guard:
             return None
         server = scope.get("server")
         port = server[1] if server else 0
+        # Lenient: cookies of others on this machine, which we get too, may be anything.
+        cookies = cookie_parser(headers["cookie"])
         # Behind something that encrypts for us the cookie has the name it has there.
         for is_secure in (True, False):
-            key = _cookie(headers, cookie_name(port, is_secure=is_secure))
+            key = cookies.get(cookie_name(port, is_secure=is_secure))
             session = None if key is None else self._sessions.find(key)
             if session is not None:
                 return session
@@ -210,14 +212,6 @@ def _opens_a_page(scope: Scope, headers: Headers) -> bool:
         and headers.get("sec-fetch-mode", "navigate") == "navigate"
         and "authorization" not in headers
     )
-
-
-def _cookie(headers: Headers, name: str) -> str | None:
-    try:
-        found = SimpleCookie(headers["cookie"]).get(name)
-    except CookieError:
-        return None
-    return None if found is None else found.value
 
 
 def _is_local(host: str) -> bool:

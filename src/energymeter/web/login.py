@@ -6,10 +6,12 @@ import asyncio
 import hmac
 from http import HTTPStatus
 from importlib import import_module
+from math import ceil
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from energymeter.service.desk import Desk
@@ -178,11 +180,14 @@ def login_router(login: Login | None, desk: Desk) -> APIRouter:
 
 async def _fields(request: Request) -> dict[str, str] | Response:
     data = b""
-    async for piece in request.stream():
-        data += piece
-        if len(data) > _MOST_BYTES:
-            detail = f"the form is longer than {_MOST_BYTES} bytes"
-            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    try:
+        async for piece in request.stream():
+            data += piece
+            if len(data) > _MOST_BYTES:
+                detail = f"the form is longer than {_MOST_BYTES} bytes"
+                return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    except ClientDisconnect:
+        return problem(HTTPStatus.BAD_REQUEST, "the form came in part only")
     try:
         found = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=10)
     except ValueError:
@@ -193,7 +198,7 @@ async def _fields(request: Request) -> dict[str, str] | Response:
 
 def _not_in(request: Request, goal: str, wait_s: float) -> Response:
     if wait_s > 0:
-        seconds = max(1, round(wait_s + 0.5))
+        seconds = max(1, ceil(wait_s))
         status = HTTPStatus.TOO_MANY_REQUESTS
         detail = f"too many wrong passwords, wait {seconds} s"
         headers = {"Retry-After": str(seconds)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -53,7 +54,7 @@ def problem(
 
 def refuse(status: HTTPStatus, detail: str, *, wait_s: float | None = None) -> HTTPException:
     """What a route raises; `wait_s`: after how many seconds to come again."""
-    headers = None if wait_s is None else {"Retry-After": str(max(1, round(wait_s + 0.5)))}
+    headers = None if wait_s is None else {"Retry-After": str(max(1, ceil(wait_s)))}
     return HTTPException(status, detail, headers)
 
 

@@ -30,6 +30,8 @@ class Meters(_Answer):
     """How many meters there are."""
 
     total: int
+    """All there are."""
+
     alive: int
     """They answered when they were asked last."""
 
@@ -44,27 +46,47 @@ class SinkStatus(_Answer):
     """A sink; what is counted are polls, since the service started."""
 
     name: str
+    """What the site file calls it."""
+
     type: str
+    """Such as `mqtt`."""
+
     sent: int
+    """Those it has."""
+
     waiting: int
+    """Those that are to be sent still."""
+
     dropped: int
+    """Those that were lost."""
+
     fault: str
     """Why it cannot send now; empty: it can."""
 
     fault_since: datetime | None
+    """Since when it cannot; null: it can."""
 
 
 class StoreStatus(_Answer):
     """The store; what is counted are polls, since the service started."""
 
     place: str
+    """Where it is."""
+
     stored: int
+    """Those it has."""
+
     waiting: int
+    """Those that are in memory only."""
+
     dropped: int
+    """Those that were lost."""
+
     fault: str
     """Why it takes nothing now; empty: it does."""
 
     fault_since: datetime | None
+    """Since when it takes nothing; null: it does."""
 
 
 class Health(_Answer):
@@ -77,34 +99,64 @@ class Health(_Answer):
     """What is wrong, as sentences, the worst first."""
 
     site: str
+    """What the site is called."""
+
     version: str
+    """Of the service."""
+
     started: datetime
+    """When the service started."""
+
     uptime_s: float
+    """How many seconds ago that was."""
+
     meters: Meters
+    """How many meters there are, and answer."""
+
     store: StoreStatus | None
     """null: nothing is kept."""
 
     sinks: tuple[SinkStatus, ...]
+    """How each sink is doing."""
 
 
 class SilentMeter(_Answer):
     """A meter that does not answer."""
 
     name: str
+    """Its name."""
+
     link: str
+    """The name of its link."""
+
     unit: int
+    """Its unit number."""
+
     profile: str
+    """The profile it is read by."""
+
     since: datetime | None
+    """Since when it does not answer; null: that is not known."""
+
     reason: str
+    """Why, a sentence."""
 
 
 class LinkStatus(_Answer):
     """A link; requests are counted since it exists."""
 
     name: str
+    """What the site file calls it."""
+
     url: str
+    """Where it leads."""
+
     is_open: bool
+    """Whether it is connected just now."""
+
     meters: int
+    """How many meters are on it."""
+
     utilisation: float
     """Part of the last period it was busy, 0 to 1."""
 
@@ -115,24 +167,44 @@ class LinkStatus(_Answer):
     """Polls passed over in the last period."""
 
     requests: int
+    """Questions sent."""
+
     timeouts: int
+    """Questions nobody answered in time."""
+
     refusals: int
+    """Questions answered with an exception."""
+
     faults: int
+    """Questions answered wrongly, or cut off."""
+
     fault: str
     """Why it is not there; empty: it is."""
 
     fault_since: datetime | None
+    """Since when it is not; null: it is."""
 
 
 class EventStatus(_Answer):
     """Something that happened."""
 
     number: int
+    """Counts up from 1 since the service started."""
+
     time: datetime
+    """When it was."""
+
     level: str
+    """`info`, `warning` or `error`."""
+
     topic: str
+    """What it is about."""
+
     name: str
+    """Which link, meter or sink; empty where there is only one."""
+
     text: str
+    """One sentence for people."""
 
 
 class Status(Health):
@@ -142,14 +214,20 @@ class Status(Health):
     """When this was so."""
 
     polls: int
+    """Polls that began since the service started."""
+
     late_polls: int
     """Those that began more than 0.1 s late."""
 
     longest_lateness_s: float
+    """The latest of them, in seconds."""
+
     silent: tuple[SilentMeter, ...]
     """Meters that do not answer; `meters.silent` says how many there are in all."""
 
     links_total: int
+    """How many links there are."""
+
     links: tuple[LinkStatus, ...]
     """Those in trouble first."""
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from energymeter.service.desk import Desk
 from energymeter.service.events import Level, Topic
-from energymeter.web.api.answers import Events, LinkItem, Links, Sinks, StoreAnswer
+from energymeter.web.api.service_answers import Events, LinkItem, Links, Sinks, StoreAnswer
 from energymeter.web.api.told import (
     event_item,
     json_answer,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -14,17 +14,20 @@ from starlette.responses import Response
 
 from energymeter.service.desk import Desk
 from energymeter.service.frames import FrameEvent, FrameStream
+from energymeter.web.api.event_source import (
+    BEGIN,
+    MEDIA_TYPE,
+    SIGN_OF_LIFE,
+    SIGN_OF_LIFE_S,
+    EventSource,
+    event_text,
+)
 from energymeter.web.api.listeners import Listeners
-from energymeter.web.api.stream import MEDIA_TYPE, _EventSource
-from energymeter.web.api.told import as_json
 from energymeter.web.problem import documented, refuse
 from energymeter.web.session import identity_of
 
 __all__ = ["frames_router"]
 
-_BEGIN: Final = b"retry: 3000\n\n"
-_SIGN_OF_LIFE: Final = b": still here\n\n"
-_SIGN_OF_LIFE_S: Final = 15.0
 _EVERY_S: Final = 0.2
 """What comes within so long is sent in one piece."""
 
@@ -65,7 +68,7 @@ def frames_router(desk: Desk, listeners: Listeners) -> APIRouter:
         if stream is None:
             detail = f"there is no link called {link}, see /api/v1/links"
             raise refuse(HTTPStatus.NOT_FOUND, detail)
-        return _EventSource(_pieces(desk, link, stream), listeners, identity_of(request))
+        return EventSource(_pieces(desk, link, stream), listeners, identity_of(request))
 
     return router
 
@@ -77,16 +80,16 @@ def _stream_of(desk: Desk, link: str) -> FrameStream | None:
         return None
 
 
-async def _pieces(desk: Desk, link: str, stream: FrameStream) -> AsyncIterator[bytes]:
+async def _pieces(desk: Desk, link: str, stream: FrameStream) -> AsyncGenerator[bytes, None]:
     with stream.listening() as queue:
-        yield _BEGIN
+        yield BEGIN
         while _stream_of(desk, link) is stream:
             piece = b""
             with suppress(TimeoutError):
-                async with asyncio.timeout(_SIGN_OF_LIFE_S):
+                async with asyncio.timeout(SIGN_OF_LIFE_S):
                     piece = _event(await queue.get())
             if not piece:
-                yield _SIGN_OF_LIFE
+                yield SIGN_OF_LIFE
                 continue
             await asyncio.sleep(_EVERY_S)
             while not queue.empty():
@@ -101,5 +104,4 @@ def _event(frame: FrameEvent) -> bytes:
         "data": frame.data.hex(),
         "text": frame.text,
     }
-    # JSON on one line: no line end of ours can be in it.
-    return b"event: frame\ndata: %s\n\n" % as_json(content)
+    return event_text(b"frame", content)

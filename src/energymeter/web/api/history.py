@@ -168,8 +168,10 @@ def _interval_s(desk: Desk, name: str) -> float:
 def _check_length(wanted: _Range, interval_s: float) -> None:
     """Refuse what would be too much before the store is asked."""
     span_s = (wanted.end - wanted.start).total_seconds()
-    each_s = interval_s if wanted.every.every is None else float(wanted.every.every)
-    if span_s / each_s > wanted.most + 1:
+    every = wanted.every.every
+    # How many polls there are only the store knows: the interval may have been another.
+    each_s, most = (interval_s, _MOST) if every is None else (float(every), wanted.most)
+    if span_s / each_s > most + 1:
         raise _too_long(wanted, round(span_s / each_s))
 
 

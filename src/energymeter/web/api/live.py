@@ -132,8 +132,8 @@ class _Listener:
         except ValidationError as error:
             fault = error.errors()[0]
             place = ".".join(str(part) for part in fault["loc"])
-            detail = f"{place}: {fault['msg']}" if place else fault["msg"]
-            await self._send({"type": "fault", "detail": detail[:1].lower() + detail[1:]})
+            text = fault["msg"][:1].lower() + fault["msg"][1:]
+            await self._send({"type": "fault", "detail": f"{place}: {text}" if place else text})
             return
         self._sending = asyncio.create_task(self._tell(wanted))
 

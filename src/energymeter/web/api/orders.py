@@ -14,9 +14,10 @@ from energymeter.errors import MeterError
 from energymeter.reader import ReadReport
 from energymeter.service.desk import Desk
 from energymeter.service.snapshot import MeterState
-from energymeter.web.api.answers import Latest, ReloadAnswer
+from energymeter.web.api.answers import Latest
 from energymeter.web.api.choice import meter_named
 from energymeter.web.api.meters import MeterName
+from energymeter.web.api.service_answers import ReloadAnswer
 from energymeter.web.api.told import json_answer, latest_of
 from energymeter.web.problem import documented, refuse
 

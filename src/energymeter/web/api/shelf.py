@@ -13,8 +13,8 @@ from starlette.responses import Response
 from energymeter.errors import ProfileError
 from energymeter.profiles import Point, Profile, ProfileLibrary
 from energymeter.service.desk import Desk
-from energymeter.web.api.answers import ProfileAnswer, ProfilePage
 from energymeter.web.api.choice import Cursor, Limit, page_of
+from energymeter.web.api.service_answers import ProfileAnswer, ProfilePage
 from energymeter.web.api.told import as_json, json_answer
 from energymeter.web.problem import documented, refuse
 
@@ -80,7 +80,7 @@ class _Shelf:
         return None
 
     def item(self, name: str) -> dict[str, Any]:
-        """See `answers.ProfileItem`."""
+        """See `service_answers.ProfileItem`."""
         try:
             profile = self.find(name)
         except ProfileError as error:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterable
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from energymeter.service.desk import Desk
 from energymeter.service.snapshot import MeterState
 from energymeter.web.api.changes import Changes
 from energymeter.web.api.choice import Chosen
+from energymeter.web.api.event_source import (
+    BEGIN,
+    MEDIA_TYPE,
+    SIGN_OF_LIFE,
+    SIGN_OF_LIFE_S,
+    EventSource,
+    event_text,
+)
 from energymeter.web.api.listeners import Listeners
-from energymeter.web.api.told import as_json, event_item, latest_of
+from energymeter.web.api.told import event_item, latest_of
 from energymeter.web.problem import documented, refuse
-from energymeter.web.session import Identity, identity_of
+from energymeter.web.session import identity_of
 
 __all__ = ["chosen_meters", "stream_router"]
 
-MEDIA_TYPE: Final = "text/event-stream"
 _PIECE_BYTES: Final = 32_768
-_SIGN_OF_LIFE_S: Final = 15.0
-_BEGIN: Final = b"retry: 3000\n\n"
-_SIGN_OF_LIFE: Final = b": still here\n\n"
-_LAST_S: Final = 0.5
 
 _Meters = Annotated[
     list[str] | None,
@@ -91,7 +92,7 @@ def stream_router(desk: Desk, listeners: Listeners) -> APIRouter:
         choose = chosen_meters(desk, meter) if meter else lambda: choice.of(desk.snapshot)
         changes = Changes(desk, choose, after)
         pieces = _pieces(desk, changes, events, every_s)
-        return _EventSource(pieces, listeners, identity_of(request))
+        return EventSource(pieces, listeners, identity_of(request))
 
     return router
 
@@ -111,26 +112,26 @@ def chosen_meters(desk: Desk, names: Iterable[str] | None) -> Callable[[], Itera
 
 async def _pieces(
     desk: Desk, changes: Changes, with_events: bool, every_s: float
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The stream, piece by piece; the next one is made when the one before has gone."""
     clock = desk.clock
-    yield _BEGIN
+    yield BEGIN
     due_s = said_s = clock.monotonic()
     while True:
         piece = b""
         for state in changes.meters():
-            piece += _event(b"reading", latest_of(state, clock.now()))
+            piece += event_text(b"reading", latest_of(state, clock.now()))
             if len(piece) >= _PIECE_BYTES:
                 yield piece
                 piece = b""
                 await asyncio.sleep(0)
         for name in changes.gone():
-            piece += _event(b"gone", name)
+            piece += event_text(b"gone", name)
         if with_events:
             piece += _events(changes)
         now_s = clock.monotonic()
-        if piece or now_s - said_s >= _SIGN_OF_LIFE_S:
-            yield piece or _SIGN_OF_LIFE
+        if piece or now_s - said_s >= SIGN_OF_LIFE_S:
+            yield piece or SIGN_OF_LIFE
             said_s = now_s
         due_s = max(due_s + every_s, clock.monotonic())
         await clock.sleep_until(due_s)
@@ -138,58 +139,7 @@ async def _pieces(
 
 def _events(changes: Changes) -> bytes:
     missed, events = changes.events()
-    piece = _event(b"missed", missed) if missed else b""
+    piece = event_text(b"missed", missed) if missed else b""
     for event in events:
-        piece += _event(b"event", event_item(event), event.number)
+        piece += event_text(b"event", event_item(event), event.number)
     return piece
-
-
-def _event(kind: bytes, content: Any, number: int | None = None) -> bytes:  # noqa: ANN401 - JSON
-    # JSON on one line: no line end of ours can be in it.
-    mark = b"" if number is None else b"id: %d\n" % number
-    return b"event: %s\n%sdata: %s\n\n" % (kind, mark, as_json(content))
-
-
-class _EventSource(Response):
-    """Sends pieces until the other side goes, the login ends, or the service does."""
-
-    media_type = MEDIA_TYPE
-
-    def __init__(
-        self, pieces: AsyncIterator[bytes], listeners: Listeners, identity: Identity | None
-    ) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        del self.headers["content-length"]
-        self._pieces = pieces
-        self._listeners = listeners
-        self._identity = identity
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send({**start})
-        sending = asyncio.create_task(self._send_all(send))
-        leaving = asyncio.create_task(_left(receive))
-        try:
-            with self._listeners.one(self._identity, sending):
-                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            is_gone = leaving.done()
-        finally:
-            sending.cancel()
-            leaving.cancel()
-            results = await asyncio.gather(sending, leaving, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        if not is_gone:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_S):
-                    await send({"type": "http.response.body", "body": b""})
-
-    async def _send_all(self, send: Send) -> None:
-        async for piece in self._pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -1,7 +1,7 @@
 """Asks the store one question after the other, as long as somebody still wants to know.
 
-Thousands of meters could be asked for at once, and polls have the processor first: so a pause as
-long as the answer took follows each.
+Thousands of meters could be asked for at once, and polls have the processor first: so a pause
+follows each answer, longer than that took.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ _WANTED_S: Final = 5.0
 """What nobody asked for again within this time is not wanted any more."""
 
 _SHORTEST_PAUSE_S: Final = 0.002
+_PAUSES: Final = 6.0
+"""The pause after an answer, in multiples of what it took."""
 
 Question = Callable[[], Awaitable[None]]
 
@@ -65,4 +67,4 @@ class Asker:
                     await question()
             finally:
                 self._wanted.pop(key, None)
-            await asyncio.sleep(max(loop.time() - begun, _SHORTEST_PAUSE_S))
+            await asyncio.sleep(max(_PAUSES * (loop.time() - begun), _SHORTEST_PAUSE_S))

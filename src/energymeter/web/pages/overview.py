@@ -20,7 +20,10 @@ from energymeter.web.verdict import Count
 __all__ = ["OverviewPage"]
 
 _LOOK_AGAIN: Final = 5
-"""Seconds between two looks at which meters are wanted, where that depends on how they are."""
+"""Seconds between two looks at which meters are wanted, where that depends on how they are; one
+more for each"""
+
+_MORE_METERS: Final = 500
 
 _LONGEST_WORD: Final = 200
 
@@ -36,6 +39,7 @@ class OverviewPage(FramedPage):
         self._rows = MeterRows(site, self.slots)
         self._names: Sequence[str] = ()
         self._seconds = 0
+        self._look_at = _LOOK_AGAIN
 
     def content(self) -> Markup:
         """See `FramedPage.content`."""
@@ -75,8 +79,11 @@ class OverviewPage(FramedPage):
         before = self._shown()
         goes_by_state = bool(self._wish.state) or self._wish.order in {"trouble", "largest"}
         has_gone = any(name not in self.desk.snapshot.meters for name in before)
-        if has_gone or (goes_by_state and self._seconds % _LOOK_AGAIN == 0):
+        if has_gone or (goes_by_state and self._seconds >= self._look_at):
             self._find()
+            self._look_at = (
+                self._seconds + _LOOK_AGAIN + len(self.desk.snapshot.meters) // _MORE_METERS
+            )
         if self._shown() == before:
             self._rows.renew()
         else:

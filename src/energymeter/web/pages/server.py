@@ -61,9 +61,13 @@ class Strays:
     """Pages that were sent out, and whose browsers have not come back yet.
 
     Scanners and scripts never do: what was kept for them is dropped soon, and never grows.
+
+    Args:
+        patience_s: How long each may take.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = _PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._waiting: OrderedDict[str, tuple[float, Client]] = OrderedDict()
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -74,12 +78,17 @@ class Strays:
         """A page is about to be sent."""
         loop = asyncio.get_running_loop()
         self._waiting[client.id] = loop.time(), client
-        client.on_connect(lambda: self._forget(client))
-        client.on_delete(lambda: self._forget(client))
+        key = client.id
+
+        def forget() -> None:  # holds no client: what is gone is to be free at once
+            self._waiting.pop(key, None)
+
+        client.on_connect(forget)
+        client.on_delete(forget)
         while len(self._waiting) > _MOST_STRAYS:
             self._drop(next(iter(self._waiting.values()))[1])
         if self._alarm is None:
-            self._alarm = loop.call_later(_PATIENCE_S, self._sweep)
+            self._alarm = loop.call_later(self._patience_s, self._sweep)
 
     def close(self) -> None:
         """Drop them all."""
@@ -89,11 +98,8 @@ class Strays:
         for _, client in list(self._waiting.values()):
             self._drop(client)
 
-    def _forget(self, client: Client) -> None:
-        self._waiting.pop(client.id, None)
-
     def _drop(self, client: Client) -> None:
-        self._forget(client)
+        self._waiting.pop(client.id, None)
         if client.id in Client.instances:
             client.delete()
 
@@ -101,11 +107,11 @@ class Strays:
         loop = asyncio.get_running_loop()
         self._alarm = None
         for since, client in list(self._waiting.values()):
-            if loop.time() - since >= _PATIENCE_S:
+            if loop.time() - since >= self._patience_s:
                 self._drop(client)
         if self._waiting:
             oldest, _ = next(iter(self._waiting.values()))
-            self._alarm = loop.call_at(oldest + _PATIENCE_S, self._sweep)
+            self._alarm = loop.call_at(oldest + self._patience_s, self._sweep)
 
 
 class _Gui:
@@ -180,6 +186,7 @@ def serve_pages(app: FastAPI, desk: Desk) -> None:
     @contextlib.asynccontextmanager
     async def lifespan(whole: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
         async with inner(whole) as state, gui.running():
+            site.start()
             try:
                 yield state
             finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from math import inf
 from typing import Final, NamedTuple
 
 from energymeter.service.desk import Desk
@@ -10,9 +12,9 @@ from energymeter.service.snapshot import Lateness
 from energymeter.web.pages.asker import Asker
 from energymeter.web.pages.directory import Directory
 from energymeter.web.pages.figures import seconds_text
-from energymeter.web.pages.glance import Glances
+from energymeter.web.pages.glance import Glances, sum_of
 from energymeter.web.pages.today import Today
-from energymeter.web.pages.totals import Choice, Energy, Power, choose, energy_today, power_now
+from energymeter.web.pages.totals import Choice, Energy, Power, Sum, choose
 from energymeter.web.pages.trend import Trends
 from energymeter.web.verdict import Count, Judge, Verdict, count_meters
 
@@ -21,11 +23,17 @@ __all__ = ["Pace", "Pulse", "SiteView"]
 _FRESH_S: Final = 0.9
 """What is younger is good enough for the next one who looks."""
 
-_VERDICT_S: Final = 5.0
+_VERDICT_S: Final = 10.0
 _PACE_S: Final = 60.0
 """The stretch of time over which polls are counted."""
 
 _TELLING_SHARE: Final = 0.99
+
+_AT_ONCE: Final = 100
+"""Meters that are looked at at a time: within a millisecond."""
+
+_ADDED_PER_S: Final = 2000
+"""Meters that are added up a second: in one or two per cent of it."""
 
 
 class Pace(NamedTuple):
@@ -63,8 +71,12 @@ class SiteView:
         self.trends = Trends(desk.archive, desk.clock, self.asker)
         self.choice = Choice((), "")
         self._judge = Judge(desk.snapshot, desk.clock)
+        self._power, self._energy = Power(None, 0), Energy(None, 0, None)
+        self._adding: asyncio.Task[None] | None = None
+        self._added_at = -inf
         self._pulse: tuple[float, Pulse] | None = None
         self._verdict: tuple[float, Verdict] | None = None
+        self._collecting: asyncio.Task[None] | None = None
         self._counts: deque[tuple[float, list[int]]] = deque()
 
     def renew(self) -> None:
@@ -73,20 +85,23 @@ class SiteView:
             meters = self.desk.snapshot.meters
             self.choice = choose(meters, self.glances)
             self.today.keep_only(meters.__contains__)
-            self._pulse = None
+            self.trends.keep_only(meters.__contains__)
+            self._pulse, self._added_at = None, -inf
 
     def pulse(self) -> Pulse:
         """The site now."""
         now_s = self.desk.clock.monotonic()
         if self._pulse is None or now_s - self._pulse[0] > _FRESH_S:
             self.renew()
-            snapshot, now = self.desk.snapshot, self.desk.clock.now()
+            snapshot = self.desk.snapshot
+            if self._adding is None or self._adding.done():
+                self._add_up(now_s)
             self._pulse = (
                 now_s,
                 Pulse(
                     count_meters(snapshot),
-                    power_now(self.choice, snapshot.meters, self.glances, now),
-                    energy_today(self.choice, snapshot.meters, self.glances, self.today),
+                    self._power,
+                    self._energy,
                     self._pace(now_s),
                 ),
             )
@@ -99,9 +114,60 @@ class SiteView:
             self._verdict = now_s, self._judge.look()
         return self._verdict[1]
 
+    def start(self) -> None:
+        """Remember what the meters show, minute by minute, whoever looks."""
+        self._collecting = asyncio.get_running_loop().create_task(self._collect())
+
     async def close(self) -> None:
         """Let go of what is going on."""
+        tasks = [task for task in (self._collecting, self._adding) if task is not None]
+        self._collecting = self._adding = None
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         await self.asker.close()
+
+    def _add_up(self, now_s: float) -> None:
+        """See what the whole site takes; a large one with turns for the polls, and less often."""
+        meters, choice = self.desk.snapshot.meters, self.choice
+        if now_s - self._added_at < len(choice.names) / _ADDED_PER_S:
+            return
+        self._added_at = now_s
+        adding = Sum(choice, meters, self.glances, self.today)
+        if not adding.go_on(self.desk.clock.now(), _AT_ONCE):
+            self._power, self._energy = adding.power, adding.energy
+            return
+
+        async def go_on() -> None:
+            has_more = True
+            while has_more:
+                await asyncio.sleep(0)
+                has_more = adding.go_on(self.desk.clock.now(), _AT_ONCE)
+            self._power, self._energy = adding.power, adding.energy
+
+        self._adding = asyncio.get_running_loop().create_task(go_on())
+
+    async def _collect(self) -> None:
+        clock = self.desk.clock
+        day = clock.now().astimezone().date()
+        while True:
+            await clock.sleep_until(clock.monotonic() + 60.0 - clock.now().timestamp() % 60.0)
+            today = clock.now().astimezone().date()
+            await self._note_all(is_midnight=today != day)
+            day = today
+
+    async def _note_all(self, *, is_midnight: bool) -> None:
+        """Note the value of each meter, with turns for the polls in between."""
+        self.renew()
+        for place, state in enumerate(list(self.desk.snapshot.meters.values())):
+            glance = self.glances.of(state.info)
+            value, is_stale = sum_of(state, glance.main, self.desk.clock.now())
+            self.trends.note(state.info.name, None if is_stale else value)
+            if is_midnight:
+                self.today.begin_day(state, glance.counters)
+            if place % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
 
     def _pace(self, now_s: float) -> Pace:
         counts = self._counts

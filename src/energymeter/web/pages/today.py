@@ -89,6 +89,15 @@ class Today:
             base.told = Amount((value - base.value) * factor, base.since)
         return base.told
 
+    def begin_day(self, state: MeterState, counters: Sequence[Series]) -> None:
+        """It is midnight: the counter begins the day with what it tells now."""
+        now = self._clock.now()
+        value = sum_of(state, counters, now).value
+        if value is not None:
+            told = Amount(0.0)
+            day, asked_at = now.astimezone().date(), self._clock.monotonic()
+            self._bases[state.info.name] = _Base(day, value, asked_at, None, told)
+
     def keep_only(self, is_known: Callable[[str], bool]) -> None:
         """Forget the meters that are no more."""
         self._bases = {name: base for name, base in self._bases.items() if is_known(name)}

@@ -16,7 +16,7 @@ from energymeter.web.pages.figures import listed
 from energymeter.web.pages.glance import Glances, sum_of
 from energymeter.web.pages.today import Today
 
-__all__ = ["Choice", "Energy", "Power", "choose", "energy_today", "power_now"]
+__all__ = ["Choice", "Energy", "Power", "Sum", "choose"]
 
 _WORDS: Final = frozenset(
     {"grid", "main", "mains", "incomer", "incoming", "supply", "utility", "pcc"}
@@ -86,39 +86,62 @@ def choose(meters: Mapping[str, MeterState], glances: Glances) -> Choice:
     return Choice(tuple(electric), reason)
 
 
-def power_now(
-    choice: Choice, meters: Mapping[str, MeterState], glances: Glances, now: datetime
-) -> Power:
-    """What the chosen meters measure together; what is stale does not count."""
-    watts, known = 0.0, 0
-    for name in choice.names:
-        state = meters.get(name)
-        if state is None:
-            continue
-        main = glances.of(state.info).main
-        value, is_stale = sum_of(state, main, now)
+class Sum:
+    """Adds the chosen meters up, some at a time.
+
+    Args:
+        choice: Which.
+        meters: Where they stand.
+        glances: Which of their values count.
+        today: Knows what each counted.
+    """
+
+    def __init__(
+        self, choice: Choice, meters: Mapping[str, MeterState], glances: Glances, today: Today
+    ) -> None:
+        self._names = choice.names
+        self._meters = meters
+        self._glances = glances
+        self._today = today
+        self._done = 0
+        self._watts = self._watt_hours = 0.0
+        self._have_power = self._have_energy = 0
+        self._since: datetime | None = None
+
+    def go_on(self, now: datetime, most: int) -> bool:
+        """Add so many more; returns whether there are others left."""
+        for name in self._names[self._done : self._done + most]:
+            state = self._meters.get(name)
+            if state is not None:
+                self._add(state, now)
+        self._done += most
+        return self._done < len(self._names)
+
+    @property
+    def power(self) -> Power:
+        """What they measure together; what is stale does not count."""
+        known = self._have_power
+        return Power(self._watts if known else None, len(self._names) - known)
+
+    @property
+    def energy(self) -> Energy:
+        """What they counted since midnight."""
+        known = self._have_energy
+        missing = len(self._names) - known
+        return Energy(self._watt_hours if known else None, missing, self._since)
+
+    def _add(self, state: MeterState, now: datetime) -> None:
+        glance = self._glances.of(state.info)
+        value, is_stale = sum_of(state, glance.main, now)
         if value is not None and not is_stale:
-            watts += value * base_of(main[0].unit)[1]
-            known += 1
-    return Power(watts if known else None, len(choice.names) - known)
-
-
-def energy_today(
-    choice: Choice, meters: Mapping[str, MeterState], glances: Glances, today: Today
-) -> Energy:
-    """What the chosen meters counted since midnight."""
-    amount, known = 0.0, 0
-    since: datetime | None = None
-    for name in choice.names:
-        state = meters.get(name)
-        counters = () if state is None else glances.of(state.info).counters
-        if state is None or not counters or base_of(counters[0].unit)[0] != "Wh":
-            continue
-        counted = today.amount(state, counters, is_urgent=False)
+            self._watts += value * base_of(glance.main[0].unit)[1]
+            self._have_power += 1
+        if not glance.counters or base_of(glance.counters[0].unit)[0] != "Wh":
+            return
+        counted = self._today.amount(state, glance.counters, is_urgent=False)
         if counted is None:
-            continue
-        amount += counted.amount
-        known += 1
+            return
+        self._watt_hours += counted.amount
+        self._have_energy += 1
         if counted.since is not None:
-            since = counted.since if since is None else max(since, counted.since)
-    return Energy(amount if known else None, len(choice.names) - known, since)
+            self._since = counted.since if self._since is None else max(self._since, counted.since)

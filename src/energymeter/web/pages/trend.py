@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from array import array
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from energymeter.clock import Clock
@@ -18,9 +18,6 @@ __all__ = ["MINUTES", "Trends", "spark_path"]
 
 MINUTES: Final = 60
 
-_MOST: Final = 2000
-"""Meters that are remembered; the one nobody looked at for longest makes room."""
-
 _LONGEST_GAP: Final = 2
 """Minutes that may be missing before the store is asked again."""
 
@@ -33,22 +30,33 @@ _MARGIN: Final = 2
 
 
 class _Trend:
-    __slots__ = ("asked_minute", "counts", "last_minute", "sums", "version")
+    __slots__ = ("asked_for", "counts", "first_minute", "last_minute", "sums", "version")
 
-    def __init__(self) -> None:
-        self.sums = [0.0] * MINUTES
-        self.counts = [0] * MINUTES
-        self.last_minute = 0
-        self.asked_minute = 0
+    def __init__(self, minute: int) -> None:
+        self.sums = array("f", bytes(4 * MINUTES))
+        self.counts = array("H", bytes(2 * MINUTES))
+        self.first_minute = self.last_minute = minute
+        self.asked_for = 0
+        """The first minute of which the store was asked for what was before."""
+
         self.version = 0
 
     def move_to(self, minute: int) -> None:
         """Make room for the minutes since the last one."""
+        if minute <= self.last_minute:
+            return
+        if minute - self.last_minute > _LONGEST_GAP:
+            self.first_minute = minute
         for passed in range(max(self.last_minute + 1, minute - MINUTES + 1), minute + 1):
             self.sums[passed % MINUTES], self.counts[passed % MINUTES] = 0.0, 0
-        if minute > self.last_minute:
-            self.last_minute = minute
-            self.version += 1
+        self.last_minute = minute
+        self.version += 1
+
+    @property
+    def lacks_past(self) -> bool:
+        """Whether the store knows more, and was not asked."""
+        is_young = self.last_minute - self.first_minute < MINUTES - 1
+        return is_young and self.asked_for != self.first_minute
 
 
 class Trends:
@@ -64,32 +72,37 @@ class Trends:
         self._archive = archive
         self._clock = clock
         self._asker = asker
-        self._known: OrderedDict[str, _Trend] = OrderedDict()
+        self._known: dict[str, _Trend] = {}
+
+    def note(self, meter: str, value: float | None) -> None:
+        """A meter shows this now; None: nothing."""
+        minute = int(self._clock.now().timestamp()) // 60
+        trend = self._known.get(meter)
+        if trend is None:
+            trend = self._known[meter] = _Trend(minute)
+        trend.move_to(minute)
+        if value is not None:
+            place = minute % MINUTES
+            trend.sums[place] += value
+            trend.counts[place] = min(trend.counts[place] + 1, 60_000)
 
     def look(self, meter: str, series: Sequence[Series], value: float | None) -> int:
-        """Somebody looks at a meter whose value is this now; returns a version of its trend.
+        """Somebody looks at a meter that shows this now; returns a version of its trend.
 
         Args:
             meter: The meter.
             series: Of what the value is the sum.
             value: What it shows; None: nothing.
         """
-        trend = self._known.get(meter)
-        if trend is None:
-            trend = self._known[meter] = _Trend()
-            if len(self._known) > _MOST:
-                self._known.popitem(last=False)
-        minute = int(self._clock.now().timestamp()) // 60
-        has_gap = minute - trend.last_minute > _LONGEST_GAP
-        trend.move_to(minute)
-        if has_gap or not trend.asked_minute:
-            trend.asked_minute = trend.asked_minute or -1
+        self.note(meter, value)
+        trend = self._known[meter]
+        if trend.lacks_past:
             self._asker.want(("trend", meter), lambda: self._ask(meter, series))
-        if value is not None:
-            trend.sums[minute % MINUTES] += value
-            trend.counts[minute % MINUTES] += 1
-        self._known.move_to_end(meter)
         return trend.version
+
+    def keep_only(self, is_known: Callable[[str], bool]) -> None:
+        """Forget the meters that are no more."""
+        self._known = {name: trend for name, trend in self._known.items() if is_known(name)}
 
     def values(self, meter: str) -> list[float | None]:
         """The means of the last minutes, oldest first; the one that is not over is left out."""
@@ -108,8 +121,9 @@ class Trends:
         trend = self._known.get(meter)
         if trend is None:
             return
-        end = datetime.fromtimestamp(trend.last_minute * 60, UTC)
-        start = end - timedelta(minutes=MINUTES - 1)
+        trend.asked_for = trend.first_minute
+        end = datetime.fromtimestamp(trend.first_minute * 60, UTC)
+        start = datetime.fromtimestamp((trend.last_minute - MINUTES + 1) * 60, UTC)
         found: dict[int, list[float]] = {}
         for each in series:
             try:
@@ -123,12 +137,11 @@ class Trends:
             for time_us, value in zip(history.times_us.tolist(), history.values, strict=True):
                 if isinstance(value, (int, float)):
                     found.setdefault(time_us // 60_000_000, []).append(float(value))
-        oldest = trend.last_minute - MINUTES
         for minute, values in found.items():
-            if oldest < minute < trend.last_minute and len(values) == len(series):
+            is_missing = trend.last_minute - MINUTES < minute < trend.first_minute
+            if is_missing and len(values) == len(series):
                 trend.sums[minute % MINUTES] = sum(values)
                 trend.counts[minute % MINUTES] = 1
-        trend.asked_minute = trend.last_minute
         trend.version += 1
 
 

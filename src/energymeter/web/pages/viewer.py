@@ -50,8 +50,8 @@ class Viewer:
         self.boards: Sequence[Board] = ()
         """What is sent; set once."""
 
-        self._client = client
-        self._page = page
+        self._client: Client | None = client
+        self._page: Page | None = page
         self._has_begun = False
         self._is_in_front = True
         self._is_seen = False
@@ -64,7 +64,8 @@ class Viewer:
     @property
     def is_watching(self) -> bool:
         """Whether somebody can see the page now."""
-        return self._is_in_front and self._client.has_socket_connection
+        client = self._client
+        return self._is_in_front and client is not None and client.has_socket_connection
 
     def told(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         """Somebody did something."""
@@ -74,10 +75,9 @@ class Viewer:
                 self._look()
             case "dark":
                 self.is_dark = arg is True
-                if self._has_begun:
-                    self._page.act(what, arg)
-            case _ if self._has_begun:
-                self._page.act(what, arg)
+                self._act(what, arg)
+            case _:
+                self._act(what, arg)
         self.send()
 
     def send(self) -> None:
@@ -93,13 +93,20 @@ class Viewer:
             await work
             self.send()
 
+        if self._client is None:
+            work.close()
+            return
         with self._client:
             task = background_tasks.create(do(), name="page", context=self._client)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
+        if self._has_begun and self._page is not None:
+            self._page.act(what, arg)
+
     def _connected(self) -> None:
-        if not self._has_begun:
+        if not self._has_begun and self._page is not None:
             self._has_begun = True
             self._look()
             self._page.begin()
@@ -108,13 +115,13 @@ class Viewer:
         self._look()
 
     def _renew(self) -> None:
-        if self.is_watching:
+        if self.is_watching and self._page is not None:
             self._page.renew()
             self.send()
 
     def _look(self) -> None:
         is_seen = self.is_watching
-        if is_seen != self._is_seen:
+        if is_seen != self._is_seen and self._page is not None:
             self._is_seen = is_seen
             self._page.see(is_visible=is_seen)
 
@@ -123,3 +130,12 @@ class Viewer:
         self._look()
         for task in list(self._tasks):
             task.cancel()
+        asyncio.get_running_loop().call_soon(self._let_go)
+
+    def _let_go(self) -> None:
+        """Break the circles: a service with thousands of meters has its collector run seldom."""
+        client, self._client, self._page, self.boards = self._client, None, None, ()
+        if client is not None:
+            client.connect_handlers.clear()
+            client.disconnect_handlers.clear()
+            client.delete_handlers.clear()
