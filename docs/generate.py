@@ -38,7 +38,7 @@ Every command tells its options with `--help`; this page is that help.
 | 0 | done; for `read`: every value was asked for and answered |
 | 1 | the meter or the wire failed, in whole or in part; for `frame`: the frame is faulty |
 | 2 | wrong usage: an option, a file, a profile, a port, a host name that does not resolve |
-| 3 | for `status`: the service cannot be reached |
+| 3 | for `status` and `top`: the service cannot be reached |
 
 Values go to stdout, everything else to stderr. A fault is one line that starts with the
 program's name. `python -m energymeter` is the same program.

@@ -56,6 +56,7 @@ THIRD_PARTIES: Final = {
     "fastcrc": ("codec",),
     "starlette": ("web",),
     "uvicorn": ("httpserver",),
+    "nicegui": ("web",),
     "pytest": ("testing",),
 }
 
