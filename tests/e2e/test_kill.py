@@ -36,7 +36,7 @@ takes to store the first polls."""
 LATE_KILLS = 2
 """Of each site besides, started as an operator does and killed after it has stored something."""
 
-LONGEST = 2.0
+LONGEST = 1.6
 """How long a service lives at most, in multiples of that time."""
 
 LONGEST_S = 3.0

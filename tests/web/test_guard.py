@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,34 @@ def test_with_a_certificate_everything_is_encrypted(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_our_own_commands_trust_the_certificate_of_the_site_file(tmp_path: Path) -> None:
+    files, other = Pki(tmp_path).sign("web", hosts=("meters.example",)), Pki(tmp_path, "other")
+    site = tmp_path / "site.toml"
+
+    async def status(port: int, cert: str | None) -> tuple[int | None, str]:
+        site.write_text(
+            f'[web]\nlisten = "127.0.0.1:{port}"\ntoken = "{TOKEN}"\n'
+            f'cert = "{cert}"\nkey = "{files.key}"\n'
+        )
+        command = [sys.executable, "-m", "energymeter", "status", "--site", str(site)]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        out, _ = await process.communicate()
+        return process.returncode, out.decode()
+
+    async def scenario() -> None:
+        web: dict[str, Any] = {"token": TOKEN, "cert": files.cert, "key": files.key}
+        async with bench(snapshot_of(meter_of()), ca=files.ca, **web) as bed:
+            code, told = await status(bed.server.port, files.cert)
+            assert (code, "Traceback" in told) == (0, False), told
+            code, told = await status(bed.server.port, other.sign("other").cert)
+            assert code == 3
+            assert "cannot be asked" in told
+
+    run(scenario())
+
+
 def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     made = Pki(tmp_path).sign("web")
     cert, key = str(made.cert), str(made.key)
@@ -216,6 +245,18 @@ def server_of(**web: object) -> object:
     events = EventStream(ManualClock(NOW))
     clock = ManualClock(NOW)
     return web_server(entry, desk_of(snapshot_of(), events, clock), prometheus=None, pages=False)
+
+
+def test_without_nicegui_the_service_runs_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("energymeter.web.app.find_spec", lambda _name: None)
+    clock = ManualClock(NOW)
+    events = EventStream(clock)
+    app = create_app(desk_of(snapshot_of(), events, clock), prometheus=None, token=None)
+    assert "/health" in app.openapi()["paths"]
+    (event,) = events.newest()
+    assert event.text == "the web pages need nicegui: pip install 'energymeter[web]'"
 
 
 def test_an_empty_token_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ _COMMANDS: Final[dict[str, str]] = {
     "read": "Read a meter once, or keep a table renewed.",
     "poll": "Read a meter on a fixed beat and print the values.",
     "simulate": "Be a meter, or many, on any wire, with values that move.",
-    "demo": "Simulate a meter of each kind, poll them and show it live.",
+    "demo": "Simulate a site of twelve meters and run the service on it.",
     "profile": "List, show, check, make and convert meter profiles.",
     "plan": "Show the cheapest requests that read a meter, and their cost.",
     "doctor": "Find out why a meter does not answer, or answers nonsense.",

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import click
 
 from energymeter.cli.options import PositiveFloat
+from energymeter.cli.own_service import own_service
 from energymeter.errors import ConfigError
-from energymeter.transports.endpoint import host_and_port
 
 if TYPE_CHECKING:
+    import ssl
+
     from rich.console import Console
 
 __all__ = ["command"]
@@ -28,7 +29,6 @@ TOKEN_VARIABLE: Final = "ENERGYMETER_TOKEN"  # noqa: S105 - its name, not the to
 _UNREACHABLE: Final = 3
 _WATCH_S: Final = 2.0
 _MOST_BYTES: Final = 100_000_000
-_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
 
 
 class _Service(NamedTuple):
@@ -37,6 +37,8 @@ class _Service(NamedTuple):
     url: str
     token: str | None
     timeout_s: float
+    tls: ssl.SSLContext | None = None
+    """Whom to trust where it is encrypted; None: whom this machine trusts."""
 
 
 class _UnreachableError(Exception):
@@ -173,7 +175,8 @@ def _service(url: str | None, site: Path | None, timeout_s: float) -> _Service:
         ConfigError: The site file or the URL cannot be used.
     """
     if site is not None:
-        return _service_of_site(site, timeout_s)
+        found = own_service(site)
+        return _Service(found.url, found.token, timeout_s, found.tls)
     place = (url or USUAL_URL).rstrip("/")
     if "://" not in place:
         place = f"http://{place}"
@@ -181,30 +184,6 @@ def _service(url: str | None, site: Path | None, timeout_s: float) -> _Service:
         msg = f"{url!r} is no address of a service, write http://HOST:PORT"
         raise ConfigError(msg)
     return _Service(place, os.environ.get(TOKEN_VARIABLE), timeout_s)
-
-
-def _service_of_site(path: Path, timeout_s: float) -> _Service:
-    """Only what is said of the HTTP side is read: the rest may be large, or being edited."""
-    from energymeter.site.load import load_site  # noqa: PLC0415 - one option needs it
-    from energymeter.site.model import WebEntry  # noqa: PLC0415
-    from energymeter.site.units import FOLDER  # noqa: PLC0415
-
-    try:
-        data = tomllib.loads(path.read_text("utf-8")).get("web", {})
-        web = None
-        if data is not False:
-            web = WebEntry.model_validate(data, context={FOLDER: path.parent.absolute()})
-    except (OSError, ValueError):  # no such file, no TOML, or not what may stand there
-        web = load_site(path).web  # says in full what is wrong
-    if web is None:
-        msg = f"{path}: web = false, so the service cannot be asked"
-        raise ConfigError(msg)
-    host, port = web.place
-    if not port:
-        msg = f"{path}: listen = {web.listen!r} leaves the port to the system, give the URL"
-        raise ConfigError(msg)
-    token = None if web.token is None else web.token.reveal().strip()
-    return _Service(f"http://{host_and_port(_ANYWHERE.get(host, host), port)}", token, timeout_s)
 
 
 def _ask(service: _Service, path: str) -> tuple[int, dict[str, Any]]:
@@ -224,7 +203,11 @@ def _ask(service: _Service, path: str) -> tuple[int, dict[str, Any]]:
         def redirect_request(self, *_: Any) -> None:  # noqa: ANN401
             return None
 
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}),
+        urllib.request.HTTPSHandler(context=service.tls),
+        NoRedirects,
+    )
     headers = {} if service.token is None else {"Authorization": f"Bearer {service.token}"}
     try:
         request = urllib.request.Request(service.url + path, headers=headers)  # noqa: S310 - checked
@@ -241,7 +224,10 @@ def _ask(service: _Service, path: str) -> tuple[int, dict[str, Any]]:
 
 def _token_text(service: _Service) -> str:
     if service.token is None:
-        return f"{service.url} wants its token: give --site, or set {TOKEN_VARIABLE}"
+        return (
+            f"{service.url} wants its token: give --site, or set {TOKEN_VARIABLE}; "
+            "with a password alone only people get in"
+        )
     return f"{service.url} does not take this token"
 
 

@@ -142,7 +142,7 @@ class OverviewPage(FramedPage):
         tiles = [
             self._tile("power", "power now"),
             self._tile("energy", "energy today"),
-            self._tile("meters", "meters answering"),
+            self._tile("meters", "answering"),
             self._tile("pace", "polls a second"),
         ]
         self._renew_tiles()
@@ -188,7 +188,7 @@ class OverviewPage(FramedPage):
         self._show("energy", counted_today, more, why)
         self._show_meters(meters)
         per_s = DASH if pace.per_s is None else grouped(pace.per_s, 0 if pace.per_s >= 100 else 1)
-        late = f"99 % begin {pace.lateness}" if pace.lateness else ""
+        late = f"99 % {pace.lateness}" if pace.lateness else ""
         why = "how many polls begin a second, and how late 99 of 100 of them at most, in a minute"
         self._show("pace", Figure(per_s, "/s"), late, why)
 

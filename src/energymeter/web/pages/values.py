@@ -71,6 +71,8 @@ class MeterValues:
         groups: dict[Group, list[Series]] = {group: [] for group in _ORDER}
         for series in state.info.series:
             groups[group_of(series)].append(series)
+        for members in groups.values():
+            members.sort(key=lambda each: "_phase_" in each.name)  # what is whole goes first
         self._keys = {
             series.name: (f"v{place}", series) for place, series in enumerate(state.info.series)
         }

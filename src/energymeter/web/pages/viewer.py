@@ -96,8 +96,7 @@ class Viewer:
         if self._client is None:
             work.close()
             return
-        with self._client:
-            task = background_tasks.create(do(), name="page", context=self._client)
+        task = background_tasks.create(do(), name="page")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
