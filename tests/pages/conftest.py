@@ -44,7 +44,7 @@ def stage(*arguments: str) -> Iterator[tuple[str, int]]:
             process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it runs a loop in this thread: other modules want theirs
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; where it is not installed nothing can be looked at."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")

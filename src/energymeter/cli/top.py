@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,21 +11,17 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from energymeter.cli.options import PositiveFloat
+from energymeter.cli.own_service import own_service
 from energymeter.cli.status import TOKEN_VARIABLE, USUAL_URL
 from energymeter.errors import ConfigError
 from energymeter.eventloop import run
-from energymeter.transports.endpoint import host_and_port
 
 if TYPE_CHECKING:
-    import ssl
-
-    from energymeter.site.model import WebEntry
     from energymeter.tui.http_client import HttpClient
 
 __all__ = ["command"]
 
 _UNREACHABLE: Final = 3
-_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
 
 
 @click.command("top")
@@ -138,47 +133,5 @@ def _client_of_site(path: Path, timeout_s: float) -> HttpClient:
     """
     from energymeter.tui.http_client import HttpClient  # noqa: PLC0415
 
-    web = _web_of(path)
-    if web is None:
-        msg = f"{path}: web = false, so the service cannot be asked"
-        raise ConfigError(msg)
-    host, port = web.place
-    if not port:
-        msg = f"{path}: listen = {web.listen!r} leaves the port to the system, give the URL"
-        raise ConfigError(msg)
-    token = None if web.token is None else web.token.reveal().strip()
-    place = host_and_port(_ANYWHERE.get(host, host), port)
-    if web.cert is None:
-        return HttpClient(f"http://{place}", token=token, timeout_s=timeout_s)
-    tls = _only(web.cert)
-    return HttpClient(f"https://{place}", token=token, timeout_s=timeout_s, tls=tls)
-
-
-def _only(cert: Path) -> ssl.SSLContext:
-    """Trusts the owner of this very certificate, by whatever name he is asked, and nobody else."""
-    import ssl  # noqa: PLC0415 - no other command pays for it
-
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.check_hostname = False
-    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    try:
-        tls.load_verify_locations(cert)
-    except OSError as error:  # an SSLError is one
-        msg = f"{cert}: cannot be used as the certificate of the service: {error}"
-        raise ConfigError(msg) from error
-    return tls
-
-
-def _web_of(path: Path) -> WebEntry | None:
-    """Only what is said of the HTTP side is read: the rest may be large, or being edited."""
-    from energymeter.site.load import load_site  # noqa: PLC0415 - one option needs it
-    from energymeter.site.model import WebEntry  # noqa: PLC0415
-    from energymeter.site.units import FOLDER  # noqa: PLC0415
-
-    try:
-        data = tomllib.loads(path.read_text("utf-8")).get("web", {})
-        if data is False:
-            return None
-        return WebEntry.model_validate(data, context={FOLDER: path.parent.absolute()})
-    except (OSError, ValueError):  # no such file, no TOML, or not what may stand there
-        return load_site(path).web  # says in full what is wrong
+    url, token, tls = own_service(path)
+    return HttpClient(url, token=token, timeout_s=timeout_s, tls=tls)

@@ -115,7 +115,8 @@ class Daemon:
         site = load_site(self._path, shelf)
         if self._listen is not None:
             try:
-                web = WebEntry(listen=self._listen, token=site.web and site.web.token)
+                said = dict(site.web or WebEntry())
+                web = WebEntry.model_validate({**said, "listen": self._listen})
             except ValidationError as error:
                 reason = error.errors()[0]["msg"].removeprefix("Value error, ")
                 msg = f"--listen {self._listen}: {reason}"
