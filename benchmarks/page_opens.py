@@ -33,6 +33,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.on("websocket", opened)
+        page.goto("about:blank")  # the browser has started then
         for _ in range(2):
             received.clear()
             begun = time.perf_counter()

@@ -33,6 +33,9 @@ SENT = "bytes sent to open"
 _SETTLE_S = 12.0
 """After so long what is on the screen has been fetched from the store."""
 
+_WARM_UP_S = 40.0
+"""What each meter is like has been learned then, as in the topic of the service."""
+
 _EACH = 20
 _LIVE_LINKS = 25
 _BUCKET = re.compile(
@@ -49,7 +52,7 @@ def run_page(options: Options) -> Report:
 
     def live(row: Row) -> None:
         with _site(_LIVE_LINKS) as site, _service(site.ports) as service:
-            time.sleep(10.0)  # what each meter is like has been learned then
+            time.sleep(_WARM_UP_S)
             base, late_base = _measured(service, seconds, 0)
             one, _ = _measured(service, seconds, 1, row)
             four, late_four = _measured(service, seconds, 4, row)
@@ -62,7 +65,7 @@ def run_page(options: Options) -> Report:
 
     def large(row: Row) -> None:
         with _site(options.service_links) as site, _service(site.ports) as service:
-            time.sleep(10.0)
+            time.sleep(_WARM_UP_S)
             words = module("page_opens", "--port", str(service.port))
             # A browser has many threads; kept on the core of the simulator it waits for itself.
             result = run_json(words, core=None, timeout_s=120)

@@ -67,6 +67,16 @@ class Terminal:
             self._read(left_s)
         return self.text
 
+    def writes(self, words: str, *, limit_s: float) -> bool:
+        """Whether it writes this in time."""
+        deadline = time.monotonic() + limit_s
+        while words not in self.text:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            self._read(left_s)
+        return True
+
     def forget(self) -> None:
         """Look only at what is written from now on."""
         self.raw = b""

@@ -90,9 +90,13 @@ def test_keys_lead_to_a_meter_its_frames_and_back(screen: Terminal) -> None:
 
 
 def test_it_follows_a_change_of_size(screen: Terminal) -> None:
-    screen.forget()
-    screen.resize(150, 30)
-    screen.until("profile, or what is wrong")
+    for columns in (150, 151, 150):  # on a busy machine the first may come while it draws
+        screen.forget()
+        screen.resize(columns, 30)
+        if screen.writes("profile, or what is wrong", limit_s=5.0):
+            break
+    else:
+        pytest.fail("it did not follow")
     screen.press("q")
     assert screen.end() == 0
 

@@ -143,3 +143,8 @@ def test_events_are_filtered_by_level(visitor: Visitor, demo: str) -> None:
     page.get_by_label("level").select_option("")
     page.get_by_role("searchbox").fill("polls 12")
     expect(page.locator(".em-events li")).to_have_count(1)
+
+
+def test_without_a_store_the_chart_says_so(visitor: Visitor, crowd: str) -> None:
+    page = visitor.go(f"{crowd}/meter/meter-00001", CHART)
+    expect(page.get_by_text("there is no history")).to_be_visible()

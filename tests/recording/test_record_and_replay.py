@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,14 @@ from energymeter.reader import MeterReader
 from energymeter.recording import PcapWriter, Recorder, noted_values
 from energymeter.recording.capture import parse_capture
 from energymeter.recording.diff import differences, load_subject
-from energymeter.recording.format import Noted, Recording, TimedOut, parse_recording
+from energymeter.recording.format import (
+    Event,
+    Noted,
+    Received,
+    Recording,
+    TimedOut,
+    parse_recording,
+)
 from energymeter.recording.traffic import load_traffic
 from energymeter.transports import parse_wire
 
@@ -62,6 +70,10 @@ async def recorded(url: str, path: Path, *, timeout_s: float = 0.25) -> Recordin
     return load(path)
 
 
+def heard(events: Iterable[Event]) -> bytes:
+    return b"".join(event.data for event in events if isinstance(event, Received))
+
+
 def load(path: Path) -> Recording:
     return parse_recording(path.read_bytes())
 
@@ -83,7 +95,11 @@ def test_record_of_the_simulator_is_record_of_the_replay(
 
     first, second = run(scenario())
 
-    assert spoken(second.events) == spoken(first.events)
+    if fault is not None and fault.startswith("short"):
+        # What is cut off and comes after the next question is a matter of moments.
+        assert heard(second.events) == heard(first.events)
+    else:
+        assert spoken(second.events) == spoken(first.events)
     assert len(spoken(first.events)) >= 7
     assert [e.unit for e in second.events if isinstance(e, TimedOut)] == [
         e.unit for e in first.events if isinstance(e, TimedOut)

@@ -15,6 +15,8 @@ import aiomqtt
 import pytest
 from tests.interop.programs import Program
 
+from energymeter.sinks.mqtt_driver import heeded
+
 __all__ = ["Heard", "Mosquitto", "broker", "listening", "password_file"]
 
 
@@ -118,6 +120,7 @@ async def listening(port: int, topics: str = "#") -> AsyncIterator[Heard]:
     """Somebody who hears everything; what is retained is heard before the body begins."""
     heard = Heard()
     async with aiomqtt.Client("127.0.0.1", port) as client:
+        client._disconnected.add_done_callback(heeded)
         await client.subscribe(topics)
         await client.subscribe("test/marker")
 

@@ -26,6 +26,7 @@ __all__ = [
     "check_driver",
     "driver_log",
     "hang_up",
+    "heeded",
     "watch_sockets",
     "why_not",
 ]
@@ -127,8 +128,16 @@ def watch_sockets(client: aiomqtt.Client, on_open: Callable[[], None]) -> None:
             listen(paho, data, open_socket)
         loop.call_soon_threadsafe(on_open)
 
+    # Of the end each send learns by itself; where nobody is sending, the loop would complain.
+    client._disconnected.add_done_callback(heeded)  # noqa: SLF001 - nothing public tells it
     driver.on_socket_register_write = wants_to_write
     driver.on_socket_open = has_opened
+
+
+def heeded(ended: asyncio.Future[None]) -> None:
+    """Take note of how a connection ended, so that its error counts as heard."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def hang_up(client: aiomqtt.Client, *, has_listener: bool = False) -> None:

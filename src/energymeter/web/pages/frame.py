@@ -19,7 +19,7 @@ from energymeter.web.pages.viewer import Viewer
 from energymeter.web.session import LOGOUT_PATH, identity_of
 from energymeter.web.verdict import State
 
-__all__ = ["Frame", "FramedPage", "nothing_yet", "style", "tip"]
+__all__ = ["MAIN", "Frame", "FramedPage", "nothing_yet", "style", "tip"]
 
 _LINKS: Final = (("/", "Overview"), ("/links", "Links"), ("/events", "Events"))
 

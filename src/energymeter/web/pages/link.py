@@ -91,6 +91,7 @@ class LinkPage(FramedPage):
                 self.slots.forgotten(f"{key}.")
             self.slots.html("units", self._table(state), forget="u")
         self._renew(state)
+        self._follow()
         if self._trace is not None and self._trace.is_on:
             lines = self._trace.lines()
             if lines:
@@ -128,6 +129,19 @@ class LinkPage(FramedPage):
                 return
             self._trace = Trace(stream, is_datagram="udp" in state.url.partition("://")[0])
             self._trace.start()
+
+    def _follow(self) -> None:
+        """Listen to the link that has this name now: the site file may have changed."""
+        if self._trace is None:
+            return
+        try:
+            is_same = self.desk.operator.frames(self._name) is self._trace.stream
+        except KeyError:
+            is_same = False
+        if not is_same:
+            self._trace.stop()
+            self._trace = None
+            self._listen()
 
     def _head(self, state: LinkState) -> Markup:
         about = {

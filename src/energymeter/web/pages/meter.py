@@ -23,7 +23,7 @@ from energymeter.web.pages.figures import (
     grouped,
     seconds_text,
 )
-from energymeter.web.pages.frame import FramedPage, nothing_yet
+from energymeter.web.pages.frame import MAIN, FramedPage, nothing_yet
 from energymeter.web.pages.glance import standing_of, sum_of
 from energymeter.web.pages.live import Board
 from energymeter.web.pages.markup import Markup, join, nothing, tag
@@ -100,7 +100,9 @@ class MeterPage(FramedPage):
             return
         if state.info is not self._info:
             # The site file changed: its values may be others.
-            self.slots.html("main", self.content(), forget="h")
+            for begin in ("h.", "c.", "phases"):
+                self.slots.forgotten(begin)
+            self.slots.html(MAIN, self.content(), forget="h.")
         self._renew_head(state)
         self.slots.html("phases", self._phases(state))
         self._values.renew(state, self.desk.clock.now())

@@ -42,7 +42,7 @@ class Trace:
     """
 
     def __init__(self, stream: FrameStream, *, is_datagram: bool) -> None:
-        self._stream = stream
+        self.stream = stream
         self._framing: Framing = stream.link.framing
         self._is_datagram = is_datagram
         self._cutter = Cutter(self._framing, is_datagram=is_datagram)
@@ -58,7 +58,7 @@ class Trace:
         """Listen."""
         if self._heard is None:
             self._cutter = Cutter(self._framing, is_datagram=self._is_datagram)
-            self._heard = self._stack.enter_context(self._stream.listening())
+            self._heard = self._stack.enter_context(self.stream.listening())
 
     def stop(self) -> None:
         """Listen no more."""
