@@ -110,7 +110,9 @@ def in_terminal(
     """Run a command in a terminal of its own; killed at the end."""
     ours, theirs = os.openpty()
     _size(theirs, columns, lines)
-    variables = {**os.environ, "TERM": "xterm-256color", **(environment or {})}
+    # What the environment says of a size would count more than the terminal's own.
+    inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    variables = {**inherited, "TERM": "xterm-256color", **(environment or {})}
     process = subprocess.Popen(
         [sys.executable, "-c", _LEADER, *command],
         stdin=theirs,
