@@ -13,7 +13,18 @@ from rich.table import Table
 __all__ = ["RESULTS", "show", "store", "write_overview"]
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
-TOPICS = ("server", "client", "fleet", "bus", "service", "store", "start")
+TOPICS = (
+    "server",
+    "client",
+    "fleet",
+    "bus",
+    "service",
+    "store",
+    "rest",
+    "page",
+    "top",
+    "start",
+)
 
 
 def show(report: Report, console: Console) -> None:
