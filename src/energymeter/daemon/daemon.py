@@ -95,6 +95,7 @@ class Daemon:
         for warning in site_warnings(view):
             self._events.tell(Level.WARNING, Topic.SITE, "", warning)
         self._installation = await self._started(view)
+        # That the loop runs is all it proves: what else may be wrong, a new start does not mend.
         alive = asyncio.create_task(self._notifier.keep_alive(self._clock, lambda: True))
         try:
             self._tell_started(view)

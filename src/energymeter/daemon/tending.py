@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -46,11 +46,7 @@ class StoreTender:
 
     async def run(self) -> None:
         """Tend every hour, until cancelled; a process that is at it is ended then."""
-        due = self._clock.monotonic() + _FIRST_S
-        while True:
-            await self._clock.sleep_until(due)
-            due += _EVERY_S
-            await self.tend()
+        await _each_hour(self._clock, self.tend)
 
     async def tend(self) -> None:
         """Tend once."""
@@ -110,19 +106,27 @@ class ServerTender:
 
     async def run(self) -> None:
         """Tend every hour, until cancelled."""
-        due = self._clock.monotonic() + _FIRST_S
-        while True:
-            await self._clock.sleep_until(due)
-            due += _EVERY_S
-            store = self._feeder.store
-            if store is None:
-                continue
-            before = self._clock.now() - timedelta(seconds=self._keep_s)
-            try:
-                while await asyncio.to_thread(store.expire, before):
-                    pass
-            except StoreError as error:  # the feeder tells what is wrong; this comes again
-                _log.warning("old readings could not be dropped: %s", error)
+        await _each_hour(self._clock, self.tend)
+
+    async def tend(self) -> None:
+        """Tend once, if the store is there."""
+        store = self._feeder.store
+        if store is None:
+            return
+        before = self._clock.now() - timedelta(seconds=self._keep_s)
+        try:
+            while await asyncio.to_thread(store.expire, before):
+                pass
+        except StoreError as error:  # the feeder tells what is wrong; this comes again
+            _log.warning("old readings could not be dropped: %s", error)
+
+
+async def _each_hour(clock: Clock, tend: Callable[[], Awaitable[None]]) -> None:
+    due = clock.monotonic() + _FIRST_S
+    while True:
+        await clock.sleep_until(due)
+        due += _EVERY_S
+        await tend()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -21,12 +21,10 @@ from energymeter.service.snapshot import MeterState
 from energymeter.service.timetable import Moments
 from energymeter.site import MeterEntry, ResolvedLink, ResolvedMeter
 from energymeter.store import Layout, layout_of
+from energymeter.store.courses import COURSE_MARK
 from energymeter.transports import Wire
 
-__all__ = ["COURSE_MARK", "Course", "CourseMaker"]
-
-COURSE_MARK: Final = "@"
-"""Between a meter's name and that of a rate in the store's keys; no name holds it."""
+__all__ = ["Course", "CourseMaker"]
 
 _RATES: Final = ("fast", "slow", "once")
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from energymeter.service.sink import MeterInfo, SinkPoll, SinkValue
 from energymeter.store.base import Layout, Series, StoredPoll
+from energymeter.store.courses import meter_of
 
 __all__ = ["Picking", "Selection"]
 
@@ -98,7 +99,7 @@ class Picking:
     def wants(self, key: str, time_us: int) -> bool:
         """Whether this poll is passed on; to be asked once for each, in their order."""
         selection = self._selection
-        name = _name(key)
+        name = meter_of(key)
         if not selection.has_meter(name):
             if selection.would_have(name):
                 self.strangers[name] = self.strangers.get(name, 0) + 1
@@ -121,13 +122,8 @@ class Picking:
                 chosen = [
                     SinkValue(series, values[place], qualities[place]) for place, series in columns
                 ]
-                found.append(SinkPoll(_name(poll.meter), poll.time_us, chosen))
+                found.append(SinkPoll(meter_of(poll.meter), poll.time_us, chosen))
         return found
-
-
-def _name(key: str) -> str:
-    """The name of the meter: its courses have keys such as `main@slow`."""
-    return key.partition("@")[0]
 
 
 def _matcher(patterns: Sequence[str]) -> re.Pattern[str]:

@@ -19,7 +19,6 @@ from typing import Final
 
 from energymeter.client import Priority
 from energymeter.clock import Clock, SystemClock
-from energymeter.profiles import Profile
 from energymeter.reader import Memory, ReadReport
 from energymeter.service.course import Course, CourseMaker
 from energymeter.service.events import EventStream, Level, Topic
@@ -33,7 +32,7 @@ from energymeter.service.supervisor import Supervisor
 from energymeter.service.timetable import Moments, Seats, WallClock
 from energymeter.service.unbroken import unbroken
 from energymeter.service.watch import FAILED_AFTER, LoadWatch, MeterWatch
-from energymeter.site import ResolvedLink, ResolvedMeter
+from energymeter.site import ResolvedLink, ResolvedMeter, SameMeter
 from energymeter.store import Store, StoredPoll
 
 __all__ = ["Service"]
@@ -158,24 +157,22 @@ class Service:
 
     def _prepared(self, links: Sequence[ResolvedLink]) -> dict[str, RunningLink]:
         """The links that are new or change; nothing of them runs yet."""
-        same_profile = _SameProfile()
+        is_same = SameMeter()
         fresh: dict[str, RunningLink] = {}
         try:
             for plan in links:
                 before = self._links.get(plan.entry.name)
-                if before is not None and _is_same_link(before, plan, same_profile):
+                if before is not None and _is_same_link(before, plan, is_same):
                     continue
                 running = fresh[plan.entry.name] = RunningLink(plan, before, self._clock)
-                self._fill(running, before, same_profile)
+                self._fill(running, before, is_same)
         except BaseException:
             for name, running in fresh.items():
                 self._free_seats(running, self._links.get(name))
             raise
         return fresh
 
-    def _fill(
-        self, running: RunningLink, before: RunningLink | None, same_profile: _SameProfile
-    ) -> None:
+    def _fill(self, running: RunningLink, before: RunningLink | None, is_same: SameMeter) -> None:
         """Give a link its courses; those that stay as they are it takes over."""
         known: dict[str, ResolvedMeter] = {}
         if before is not None and before.link is running.link:
@@ -186,7 +183,7 @@ class Service:
                 running.seats[name] = self._seats.take()
             else:
                 running.seats[name] = before.seats[name]
-                if name in known and _is_same_meter(known[name], meter, same_profile):
+                if name in known and is_same(known[name], meter):
                     running.courses[name] = before.courses[name]
                     continue
                 for course in before.courses[name]:
@@ -317,31 +314,13 @@ class Service:
         }
 
 
-class _SameProfile:
-    """Compares profiles, each pair once: thousands of meters share a few."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int], bool] = {}
-
-    def __call__(self, one: Profile, other: Profile) -> bool:
-        key = id(one), id(other)
-        if key not in self._known:
-            self._known[key] = one == other
-        return self._known[key]
-
-
-def _is_same_link(before: RunningLink, plan: ResolvedLink, same_profile: _SameProfile) -> bool:
+def _is_same_link(before: RunningLink, plan: ResolvedLink, is_same: SameMeter) -> bool:
     known = before.plan.meters
     return (
         before.leads_as(plan)
         and len(known) == len(plan.meters)
-        and all(map(_is_same_meter, known, plan.meters, [same_profile] * len(known)))
+        and all(map(is_same, known, plan.meters))
     )
-
-
-def _is_same_meter(one: ResolvedMeter, other: ResolvedMeter, same_profile: _SameProfile) -> bool:
-    # The points follow from the two.
-    return one.entry == other.entry and same_profile(one.profile, other.profile)
 
 
 def _cut_short(links: Sequence[RunningLink]) -> None:

@@ -9,7 +9,7 @@
 makes a first one, `schema` describes it for editors.
 """
 
-from energymeter.site.changes import SiteChanges, compare
+from energymeter.site.changes import SameMeter, SiteChanges, compare
 from energymeter.site.check import site_warnings
 from energymeter.site.load import load_site
 from energymeter.site.model import LinkEntry, MeterEntry, Rates, Site
@@ -24,6 +24,7 @@ __all__ = [
     "ResolvedLink",
     "ResolvedMeter",
     "ResolvedSite",
+    "SameMeter",
     "Site",
     "SiteChanges",
     "compare",

@@ -11,7 +11,7 @@ from energymeter.profiles import Profile
 from energymeter.site.resolve import ResolvedMeter, ResolvedSite
 from energymeter.site.sinks import SinkEntry
 
-__all__ = ["SiteChanges", "compare"]
+__all__ = ["SameMeter", "SiteChanges", "compare"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +65,14 @@ def compare(before: ResolvedSite, after: ResolvedSite) -> SiteChanges:
     is no change.
     """
     meters_before, meters_after = before.meters(), after.meters()
-    same_profile = _SameProfile()
+    is_same = SameMeter()
     meters = _Difference.of(
         meters_before,
         meters_after,
         [
             name
             for name, meter in meters_after.items()
-            if name in meters_before and not _is_same(meters_before[name], meter, same_profile)
+            if name in meters_before and not is_same(meters_before[name], meter)
         ],
     )
     links = _difference(
@@ -126,22 +126,24 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> _Differe
     return _Difference.of(before, after, changed)
 
 
-class _SameProfile:
-    """Compares profiles, each pair once: thousands of meters share a few."""
+class SameMeter:
+    """Says whether two meters are to be read alike.
+
+    Profiles are compared once each pair: thousands of meters share a few.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], bool] = {}
 
-    def __call__(self, before: Profile, after: Profile) -> bool:
+    def __call__(self, before: ResolvedMeter, after: ResolvedMeter) -> bool:
+        """Compare two; the points follow from entry and profile."""
+        return before.entry == after.entry and self._is_same(before.profile, after.profile)
+
+    def _is_same(self, before: Profile, after: Profile) -> bool:
         key = id(before), id(after)
         if key not in self._known:
             self._known[key] = before == after
         return self._known[key]
-
-
-def _is_same(before: ResolvedMeter, after: ResolvedMeter, same_profile: _SameProfile) -> bool:
-    # The points follow from the two.
-    return before.entry == after.entry and same_profile(before.profile, after.profile)
 
 
 def _gets_any(sink: SinkEntry, names: set[str]) -> bool:

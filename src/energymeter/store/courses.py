@@ -18,10 +18,15 @@ from energymeter.store.days import history_of_days, regrouped_history
 from energymeter.store.downsample import begins_of, join, picked
 from energymeter.values import quantity_of, unit_factor
 
-__all__ = ["COURSE_MARK", "courses_of", "history_of_meter", "in_unit", "meters_in"]
+__all__ = ["COURSE_MARK", "courses_of", "history_of_meter", "in_unit", "meter_of", "meters_in"]
 
 COURSE_MARK: Final = "@"
 """No meter's name holds it."""
+
+
+def meter_of(key: str) -> str:
+    """The name of the meter a key is of."""
+    return key.partition(COURSE_MARK)[0]
 
 
 def courses_of(keys: Iterable[str], meter: str) -> list[str]:
@@ -31,14 +36,14 @@ def courses_of(keys: Iterable[str], meter: str) -> list[str]:
         keys: All keys of a store, such as `store.meters()`.
         meter: The meter's name, or one of its keys, which stands for itself.
     """
-    return sorted(key for key in keys if key == meter or key.partition(COURSE_MARK)[0] == meter)
+    return sorted(key for key in keys if key == meter or meter_of(key) == meter)
 
 
 def meters_in(keys: Iterable[str]) -> dict[str, list[str]]:
     """The names of all meters, sorted, each with its keys."""
     found: dict[str, list[str]] = {}
     for key in sorted(keys):
-        found.setdefault(key.partition(COURSE_MARK)[0], []).append(key)
+        found.setdefault(meter_of(key), []).append(key)
     return dict(sorted(found.items()))
 
 
