@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import uvicorn
@@ -21,13 +21,26 @@ from energymeter.transports.tcp import system_reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["HttpServer"]
+__all__ = ["HttpServer", "faults_text"]
 
 _GRACE_S: Final = 1
 """How long answers under way may take when the server ends."""
 
 _LONGEST_MESSAGE: Final = 1_048_576
 """Bytes that somebody may send through a web socket at once."""
+
+
+def faults_text(faults: Sequence[Mapping[str, Any]]) -> str:
+    """What is wrong with a request, as a sentence.
+
+    Args:
+        faults: As pydantic tells them; the first step of a place says which part it is in.
+    """
+    return "; ".join(
+        f"{'.'.join(str(step) for step in fault['loc'][1:]) or 'the body'}: "
+        f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
+        for fault in faults
+    )
 
 
 class _QuietServer(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""Where the service of a site file is, whom to trust there, and what it wants to hear."""
+"""What commands that ask a running service have in common: where it is, whom to trust there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import click
+
+from energymeter.cli.options import PositiveFloat
 from energymeter.errors import ConfigError
 from energymeter.transports.endpoint import host_and_port
 
@@ -14,7 +17,33 @@ if TYPE_CHECKING:
 
     from energymeter.site.model import WebEntry
 
-__all__ = ["OwnService", "own_service"]
+__all__ = [
+    "TOKEN_VARIABLE",
+    "UNREACHABLE",
+    "USUAL_URL",
+    "OwnService",
+    "own_service",
+    "site_option",
+    "timeout_option",
+]
+
+USUAL_URL: Final = "http://127.0.0.1:8080"
+TOKEN_VARIABLE: Final = "ENERGYMETER_TOKEN"  # noqa: S105 - its name, not the token
+UNREACHABLE: Final = 3
+"""The exit code of a command that does not reach the service."""
+
+site_option: Final = click.option(
+    "--site",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The site file of the service: says where it listens, and its token.",
+)
+timeout_option: Final = click.option(
+    "--timeout",
+    type=PositiveFloat(600),
+    default=5.0,
+    show_default=True,
+    help="Seconds to wait for an answer.",
+)
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
 

@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from energymeter.cli.options import PositiveFloat
-from energymeter.cli.own_service import own_service
+from energymeter.cli.own_service import (
+    TOKEN_VARIABLE,
+    UNREACHABLE,
+    USUAL_URL,
+    own_service,
+    site_option,
+    timeout_option,
+)
 from energymeter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,10 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-USUAL_URL: Final = "http://127.0.0.1:8080"
-TOKEN_VARIABLE: Final = "ENERGYMETER_TOKEN"  # noqa: S105 - its name, not the token
-
-_UNREACHABLE: Final = 3
 _WATCH_S: Final = 2.0
 _MOST_BYTES: Final = 100_000_000
 
@@ -47,11 +49,7 @@ class _UnreachableError(Exception):
 
 @click.command("status")
 @click.argument("url", required=False)
-@click.option(
-    "--site",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The site file of the service: says where it listens, and its token.",
-)
+@site_option
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @click.option("--watch", is_flag=True, help="Renew it every 2 s, until Ctrl-C.")
 @click.option("--health", is_flag=True, help="One line; 0 also when only meters or sinks are lost.")
@@ -62,13 +60,7 @@ class _UnreachableError(Exception):
     show_default=True,
     help="Most silent meters, and most links, told one by one.",
 )
-@click.option(
-    "--timeout",
-    type=PositiveFloat(600),
-    default=5.0,
-    show_default=True,
-    help="Seconds to wait for an answer.",
-)
+@timeout_option
 def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     url: str | None,
     site: Path | None,
@@ -106,7 +98,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
             _print(answer)
     except _UnreachableError as error:
         click.echo(f"energymeter status: {error}", err=True)
-        return _UNREACHABLE
+        return UNREACHABLE
     return 0 if answer["state"] == "ok" else 1
 
 
@@ -135,7 +127,7 @@ def _watch(service: _Service, most: int) -> int:
             code, answer = _ask(service, f"/api/status?most={most}")
             _check(service, code, answer)
         except _UnreachableError as error:
-            result = _UNREACHABLE
+            result = UNREACHABLE
             return str(error)
         result = 0 if answer["state"] == "ok" else 1
         return status_view(answer)

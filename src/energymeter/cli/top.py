@@ -6,13 +6,19 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from energymeter.cli.options import PositiveFloat
-from energymeter.cli.own_service import own_service
-from energymeter.cli.status import TOKEN_VARIABLE, USUAL_URL
+from energymeter.cli.own_service import (
+    TOKEN_VARIABLE,
+    UNREACHABLE,
+    USUAL_URL,
+    own_service,
+    site_option,
+    timeout_option,
+)
 from energymeter.errors import ConfigError
 from energymeter.eventloop import run
 
@@ -21,16 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_UNREACHABLE: Final = 3
-
 
 @click.command("top")
 @click.argument("url", required=False)
-@click.option(
-    "--site",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The site file of the service: says where it listens, and its token.",
-)
+@site_option
 @click.option(
     "--token-env",
     metavar="NAME",
@@ -51,13 +51,7 @@ _UNREACHABLE: Final = 3
     show_default=True,
     help="Seconds between two looks.",
 )
-@click.option(
-    "--timeout",
-    type=PositiveFloat(600),
-    default=5.0,
-    show_default=True,
-    help="Seconds to wait for an answer.",
-)
+@timeout_option
 def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     url: str | None,
     site: Path | None,
@@ -100,7 +94,7 @@ async def _show(client: HttpClient, interval_s: float) -> int:
         sentence = await TopApp(source, interval_s=interval_s).run_async(mouse=False)
     except SourceLostError as error:
         click.echo(f"energymeter top: {error.message}", err=True)
-        return _UNREACHABLE
+        return UNREACHABLE
     finally:
         await source.close()
     if sentence is not None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from energymeter._version import __version__
 from energymeter.errors import ConfigError
-from energymeter.httpserver import HttpServer
+from energymeter.httpserver import HttpServer, faults_text
 from energymeter.simulator.control import SimulatorControl
 from energymeter.simulator.faults import KINDS, ActiveFault, parse_fault
 
@@ -264,12 +264,7 @@ def _answer_in_sentences(app: FastAPI) -> None:
 
     async def malformed(_request: Request, error: Exception) -> JSONResponse:
         faults = error.errors() if isinstance(error, RequestValidationError) else []
-        sentences = [
-            f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'the body'}: "
-            f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
-            for fault in faults
-        ]
-        return JSONResponse({"detail": "; ".join(sentences)}, 422)
+        return JSONResponse({"detail": faults_text(faults)}, 422)
 
     app.add_exception_handler(ConfigError, refused)
     app.add_exception_handler(LookupError, absent)

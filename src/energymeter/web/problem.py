@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from energymeter.httpserver import faults_text
 from energymeter.store.errors import StoreError
 
 __all__ = ["MEDIA_TYPE", "Problem", "documented", "problem", "refuse", "tell_problems"]
@@ -88,12 +89,7 @@ _USUAL: Final = {
 
 async def _malformed(_request: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
-    sentences = [
-        f"{'.'.join(str(part) for part in fault['loc'][1:])}: "
-        f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
-        for fault in faults
-    ]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(sentences))
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults_text(faults))
 
 
 async def _no_store(_request: Request, error: Exception) -> Response:
