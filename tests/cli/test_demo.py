@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ import pytest
 from tests.cli.programs import Outcome, call, line_of, start
 from tests.support.loops import run
 
+from energymeter import Link, MeterReader, ProfileLibrary, TcpEndpoint
 from energymeter.cli import demo
-from energymeter.cli.demo_site import MADE_BY, METERS
+from energymeter.cli.demo_site import MADE_BY, METERS, start_meters
 from energymeter.daemon import daemon as daemon_module
 from energymeter.site import load_site
 from energymeter.store import SqliteStore
+from energymeter.values.quantities import base_of
 
 GATEWAY = {meter.name for meter in METERS if meter.link == "gateway"}
 SECONDS = 8.0
@@ -69,7 +72,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
         while greeting[-1] != "Ctrl-C ends":
             greeting.append(line_of(program.stdout).rstrip())
         ready_s = time.monotonic() - began
-        address = re.findall(r"http://\S+(?=/health)", "\n".join(greeting))[0]
+        address = re.findall(r"http://\S+(?=/metrics)", "\n".join(greeting))[0]
         copied = run_a_copy(folder / "site.toml", other)
         time.sleep(max(0.0, ready_s + SECONDS - 1.0 - (time.monotonic() - began)))
         health, status = (asked(f"{address}{path}") for path in ("/health", "/api/status"))
@@ -115,11 +118,15 @@ def stored(folder: Path) -> set[str]:
 
 
 def test_it_says_what_it_is_and_where_to_look(shown: Shown) -> None:
-    first, health, metrics, status, _ = shown.greeting
+    first, page, *others, _ = shown.greeting
     assert first == f"simulating 12 meters, site file {shown.folder / 'site.toml'}"
-    address = health.removeprefix("health   ").removesuffix("/health")
-    assert metrics == f"metrics  {address}/metrics"
-    assert status == f"status   energymeter status {address}"
+    address = page.removeprefix("page     ").removesuffix("/")
+    assert others == [
+        f"API      {address}/api/openapi.json",
+        f"metrics  {address}/metrics",
+        f"screen   energymeter top {address}",
+        f"status   energymeter status {address}",
+    ]
     assert shown.health["meters"]["total"] == 12
     assert shown.health["site"] == "demo"
     assert shown.metrics.count("energymeter_meter_polls_total{") == 12
@@ -313,3 +320,28 @@ def test_a_port_that_is_taken_is_refused_in_a_sentence(
     assert outcome.code == 2
     assert f"cannot listen on 127.0.0.1 port {port}" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_the_meter_at_the_grid_measures_what_the_others_take_together() -> None:
+    powers = run(measured())
+    grid = powers.pop("grid")
+    others = sum(powers.values())
+    assert len(powers) == 7
+    assert 0.9 * others < grid < others + 9000  # a heat pump's connection has no more
+
+
+async def measured() -> dict[str, float]:
+    """The powers of the meters of electricity in W, but of the one that may tell nothing."""
+    library = ProfileLibrary()
+    powers = {}
+    async with AsyncExitStack() as stack:
+        ports = await start_meters(stack, seed=1, speed=1.0)
+        for meter in METERS:
+            if meter.name == "heat-pump" or library.load(meter.profile).kind != "electricity":
+                continue
+            async with Link(TcpEndpoint("127.0.0.1", ports[meter.link])) as link:
+                reader = MeterReader(link.unit(meter.unit), library.load(meter.profile))
+                power = (await reader.read())["active_power_total"]
+            assert isinstance(power.value, float)
+            powers[meter.name] = power.value * base_of(power.unit)[1]
+    return powers

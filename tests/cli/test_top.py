@@ -121,9 +121,22 @@ def test_the_token_may_stand_in_any_variable(monkeypatch: pytest.MonkeyPatch) ->
             terminal.until("1 meter: 1 alive")
             terminal.press("q")
             assert terminal.end() == 0
-        with energymeter_in_terminal("top", url) as terminal:
+
+
+def test_who_brings_no_token_is_asked_for_the_password() -> None:
+    with service(snapshot_of(meter_of("m1")), token=TOKEN) as url:
+        with energymeter_in_terminal("top", url, columns=200) as terminal:
+            terminal.until(f"password or token of {url}: ")
+            terminal.press(f"{TOKEN}\r")
+            terminal.until("1 meter: 1 alive")
+            terminal.press("q")
+            assert terminal.end() == 0
+        assert TOKEN not in terminal.text
+        with energymeter_in_terminal("top", url, columns=200) as terminal:
+            terminal.until("password or token")
+            terminal.press("a guess\r")
             assert terminal.end() == 2
-    assert "wants a token" in terminal.text
+    assert f"{url} does not let us in: this is not the password" in terminal.text
     assert "Traceback" not in terminal.text
 
 

@@ -306,3 +306,23 @@ def test_a_one_phase_meter_has_all_its_load_on_one_phase() -> None:
     assert (now["active_energy_import_total"] > 0).all()
     power = now["voltage_phase_a"] * now["current_phase_a"] * now["power_factor_total"]
     assert np.allclose(now["active_power_total"], power, rtol=1e-9)
+
+
+def test_a_meter_at_the_grid_measures_what_all_behind_it_take() -> None:
+    some, one = ElectricityPhysics(3, 1, QUIET), ElectricityPhysics(1, 2, QUIET)
+    behind = (some.load, one.load)
+    grid = ElectricityPhysics(1, 3, PhysicsOptions(events=False, behind=behind))
+    for physics in (some, one, grid):
+        physics.step(600.0)
+
+    for phase in PHASES:
+        name = f"active_power_phase_{phase}"
+        taken = some.quantities()[name].sum() + one.quantities()[name].sum()
+        # Each has a grid of its own: the voltages, and so the loads, differ by a few per cent.
+        assert grid.quantities()[name][0] == pytest.approx(taken, rel=0.1)
+
+
+def test_others_are_behind_one_meter_only() -> None:
+    load = ElectricityPhysics(1, 1, QUIET).load
+    with pytest.raises(ValueError, match="behind one meter, not behind 2"):
+        ElectricityPhysics(2, 1, PhysicsOptions(behind=(load,)))

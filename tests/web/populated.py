@@ -34,8 +34,11 @@ POINTS: Final = (
     point("serial_number", "", DataType.STRING),
     point("frequency", "Hz"),
 )
+HELD: Final = 230.10000610351562
+"""What registers of a float32 give back that were to say 230.1."""
+
 _VALUES: Final[dict[str, tuple[Value, str]]] = {
-    "voltage_phase_a": (230.5, "V"),
+    "voltage_phase_a": (HELD, "V"),
     "active_energy_import": (2**63, "kWh"),
     "serial_number": ("A\n\u2028\0\"'<b>", ""),
     "frequency": (math.nan, "Hz"),
@@ -114,7 +117,7 @@ def fill(store: Store, every: timedelta = timedelta(minutes=15)) -> int:
     rows = int(WEEK / every)
     for row in range(rows):
         moment = NOW - WEEK + row * every
-        values: list[Value] = [230.0 + row % 7, 1000 + row, "A1", None]
+        values: list[Value] = [HELD + row % 2, 1000 + row, "A1", None]
         qualities = [Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.NOT_AVAILABLE]
         report = ReadReport(time=moment, points=POINTS, values=values, qualities=qualities)
         polls += [StoredPoll.of(name, layout, report) for name in NAMES[:2]]

@@ -55,6 +55,18 @@ def test_polls_windows_and_days_are_told(store: SqliteStore) -> None:
     run(scenario())
 
 
+def test_readings_are_told_with_the_digits_the_meter_gave(store: SqliteStore) -> None:
+    async def scenario() -> None:
+        async with api(store) as http:
+            (polls,) = (await http.get(f"{MAIN}?{VOLTAGE}")).json()["series"]
+            (hours,) = (await http.get(f"{MAIN}?{VOLTAGE}&every=1h")).json()["series"]
+        assert set(polls["values"]) == {230.1, 231.1}
+        assert set(hours["lows"]) == {230.1}
+        assert set(hours["highs"]) == {231.1}
+
+    run(scenario())
+
+
 def test_several_values_are_told_at_once_in_the_order_asked_for(store: SqliteStore) -> None:
     async def scenario() -> None:
         async with api(store) as http:

@@ -150,8 +150,12 @@ def _greet(daemon: Daemon, path: Path) -> None:
     click.echo(f"simulating {len(METERS)} meters, site file {path}")
     address = "" if daemon.installation is None else daemon.installation.address
     if address:
-        click.echo(f"health   {address}/health")
+        if find_spec("nicegui") is not None:
+            click.echo(f"page     {address}/")
+        click.echo(f"API      {address}/api/openapi.json")
         click.echo(f"metrics  {address}/metrics")
+        if find_spec("textual") is not None:
+            click.echo(f"screen   energymeter top {address}")
         click.echo(f"status   energymeter status {address}")
     click.echo("Ctrl-C ends")
 

@@ -46,6 +46,9 @@ METERS: Final = (
 MADE_BY: Final = "# Made by energymeter demo."
 """How its site file begins."""
 
+_GRID: Final = "grid"
+"""The link of the meter that measures the sum of the others' power."""
+
 _GATEWAY: Final = "gateway"
 _TIMEOUT: Final = "150ms"
 """Of the gateway: what is long enough for a unit that is late keeps nobody waiting for long."""
@@ -73,21 +76,23 @@ async def start_meters(stack: AsyncExitStack, *, seed: int, speed: float) -> dic
         The port of each link.
     """
     library = ProfileLibrary()
-    ports = {}
-    for number, link in enumerate(dict.fromkeys(meter.link for meter in METERS)):
+    links = list(dict.fromkeys(meter.link for meter in METERS))
+    sites: dict[str, SimulatedSite] = {}
+    for link in sorted(links, key=_GRID.__eq__):  # the sum after what it is of
         misbehaviour = Misbehaviour(seed) if link == _GATEWAY else None
-        site = SimulatedSite(
+        behind = [each for site in sites.values() for each in site.populations]
+        sites[link] = site = SimulatedSite(
             {m.unit: library.load(m.profile) for m in METERS if m.link == link},
             listen=["tcp://127.0.0.1:0"],
-            seed=seed + number,
+            seed=seed + links.index(link),
             speed=speed,
             manners=Manners(misbehaviour=misbehaviour),
+            behind=behind if link == _GRID else (),
         )
         await stack.enter_async_context(site)
         if misbehaviour is not None:
             await stack.enter_async_context(_happening(site, misbehaviour))
-        ports[link] = site.ports[0]
-    return ports
+    return {link: sites[link].ports[0] for link in links}
 
 
 @asynccontextmanager

@@ -63,9 +63,10 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Watch all meters of a running service: values, links, events, frames.
 
     URL is where it listens, by default http://127.0.0.1:8080. Keys: enter opens a meter, / filters,
-    s sorts, tab shows the links, e the events, ? all keys, q ends.
+    s sorts, tab shows the links, e the events, ? all keys, q ends. A service that wants to know who
+    you are, and gets no token, makes it ask for the password.
 
-    Exit codes: 0 ended by you, 2 wrong usage or token, 3 not reachable.
+    Exit codes: 0 ended by you, 2 wrong usage, token or password, 3 not reachable.
     """
     if url is not None and site is not None:
         msg = "give a URL or --site, not both"
@@ -84,12 +85,18 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 async def _show(client: HttpClient, interval_s: float) -> int:
     from energymeter.tui.app import TopApp  # noqa: PLC0415 - textual takes its time
+    from energymeter.tui.http_client import LoginWantedError  # noqa: PLC0415
     from energymeter.tui.http_source import HttpSource  # noqa: PLC0415
     from energymeter.tui.source import SourceLostError  # noqa: PLC0415
+    from energymeter.tui.words import clean  # noqa: PLC0415
 
     source = HttpSource(client)
     try:
-        await source.overview()  # a screen that only says that there is nothing helps nobody
+        try:
+            await source.overview()  # a screen that only says that there is nothing helps nobody
+        except LoginWantedError:
+            prompt = f"password or token of {clean(client.url)}"
+            await client.log_in(click.prompt(prompt, hide_input=True, err=True))
         # Without the mouse, the terminal's own way to mark and copy goes on working.
         sentence = await TopApp(source, interval_s=interval_s).run_async(mouse=False)
     except SourceLostError as error:

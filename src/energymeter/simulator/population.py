@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile
 from energymeter.simulator.image import ImageMaker
 from energymeter.simulator.meter import SimulatedMeter
-from energymeter.simulator.physics import PhysicsOptions, create_physics
+from energymeter.simulator.physics import ElectricityPhysics, PhysicsOptions, create_physics
 
 __all__ = ["Population"]
 
@@ -28,20 +28,31 @@ class Population:
         profile: What they are.
         count: How many, 1 or more.
         seed: The same seed gives the same values, tick by tick.
+        behind: Whose electrical power this one meter measures the sum of; empty: it has its own.
 
     Raises:
         ConfigError: There cannot be so many.
     """
 
-    def __init__(self, profile: Profile, *, count: int = 1, seed: int = 0) -> None:
-        if count < 1:
-            msg = f"{count} meters are not possible, use 1 or more"
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        count: int = 1,
+        seed: int = 0,
+        behind: Sequence[Population] = (),
+    ) -> None:
+        if count < 1 or (behind and count != 1):
+            wanted = "1, as others are behind it" if behind else "1 or more"
+            msg = f"{count} meters are not possible, use {wanted}"
             raise ConfigError(msg)
         self.profile = profile
         self.seed = seed
-        self.physics = create_physics(
-            profile.kind, count, seed, PhysicsOptions(phases=profile.phases or 3)
-        )
+        loads = [
+            each.physics.load for each in behind if isinstance(each.physics, ElectricityPhysics)
+        ]
+        options = PhysicsOptions(phases=profile.phases or 3, behind=tuple(loads))
+        self.physics = create_physics(profile.kind, count, seed, options)
         maker = ImageMaker(profile, (*self.physics.quantities(), *_OWN_STATES))
         self.without_physics = maker.without_source
         """Names of points nothing moves: their registers say not available, or 0."""

@@ -185,6 +185,8 @@ class SimulatedSite(SimulatedPlace):
         seed: The same seed gives the same values, tick by tick.
         speed: Simulated seconds a real second, more than 0.
         manners: How they behave on their wires.
+        behind: Populations of other sites whose electrical power the only meter of this one
+            measures the sum of, at the same speed; empty: each meter has its own.
         state_path: Where the counters are kept over a restart; None: nowhere.
         clock: Moves the values.
 
@@ -201,6 +203,7 @@ class SimulatedSite(SimulatedPlace):
         seed: int = 0,
         speed: float = 1.0,
         manners: Manners | None = None,
+        behind: Sequence[Population] = (),
         state_path: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -212,7 +215,7 @@ class SimulatedSite(SimulatedPlace):
             numbers.setdefault(units[unit].name, []).append(unit)
         # A seed of its own for each profile: the same place in two populations is no twin.
         populations = [
-            Population(units[group[0]], count=len(group), seed=seed + place)
+            Population(units[group[0]], count=len(group), seed=seed + place, behind=behind)
             for place, group in enumerate(numbers.values())
         ]
         super().__init__(populations, speed=speed, state_path=state_path, clock=clock)

@@ -13,8 +13,8 @@ from typing import Final
 
 from energymeter.reader.reading import Quality, Value
 from energymeter.service.sink import SinkPoll
-from energymeter.sinks.numbers import number_text, plain_value
 from energymeter.store.base import Series, datetime_of
+from energymeter.store.numbers import number_text, plain_value
 
 __all__ = ["column_of", "columns_of", "header_line", "parse_header", "row_line"]
 

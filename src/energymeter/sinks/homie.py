@@ -20,8 +20,8 @@ from energymeter.service.sink import MeterInfo, SinkPoll
 from energymeter.sinks.mqtt_layout import Message, Place, Switch
 from energymeter.sinks.mqtt_names import identifier, spoken
 from energymeter.sinks.mqtt_values import meant_value
-from energymeter.sinks.numbers import number_text
 from energymeter.store.base import Form, Series
+from energymeter.store.numbers import number_text
 from energymeter.values import quantity_of
 from energymeter.values.home_assistant import home_assistant_unit
 

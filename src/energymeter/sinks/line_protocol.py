@@ -15,8 +15,8 @@ from typing import Final
 from energymeter.errors import ConfigError
 from energymeter.reader.reading import Quality, Value
 from energymeter.service.sink import MeterInfo, SinkPoll
-from energymeter.sinks.numbers import number_text, plain_value
 from energymeter.store.base import Form, Series
+from energymeter.store.numbers import number_text, plain_value
 from energymeter.values.quantities import base_of
 
 __all__ = ["LineWriter", "field_name", "tags_of"]

@@ -7,8 +7,8 @@ import math
 from typing import Final
 
 from energymeter.reader.reading import Value
-from energymeter.sinks.numbers import number_text, plain_value
 from energymeter.store.base import Series
+from energymeter.store.numbers import number_text, plain_value
 
 __all__ = ["json_text", "meant_value"]
 

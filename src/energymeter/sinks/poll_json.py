@@ -8,8 +8,8 @@ from typing import Any
 
 from energymeter.reader.reading import Quality, Value
 from energymeter.service.sink import SinkPoll
-from energymeter.sinks.numbers import plain_value
 from energymeter.store.base import Series, datetime_of
+from energymeter.store.numbers import plain_value
 
 __all__ = ["json_bytes", "poll_lines", "poll_object", "time_text", "value_object"]
 

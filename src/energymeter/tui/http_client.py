@@ -10,14 +10,14 @@ import ssl
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 from energymeter.errors import ConfigError
 from energymeter.tui.source import SourceLostError
 from energymeter.tui.words import clean
 
-__all__ = ["HttpClient", "NotThereError"]
+__all__ = ["HttpClient", "LoginWantedError", "NotThereError"]
 
 _MOST_BYTES: Final = 100_000_000
 _LONGEST_LINE: Final = 1_000_000
@@ -25,10 +25,25 @@ _SIGN_OF_LIFE_S: Final = 40.0
 """A stream in which nothing happens says at least each 15 s that it is still there."""
 
 _REFUSED: Final = (401, 403)
+_LOGIN: Final = "/login"
+_LET_IN: Final = 303
 
 
 class NotThereError(Exception):
     """The server has nothing under this address."""
+
+
+class LoginWantedError(ConfigError):
+    """The server wants to know who asks, and nothing was sent."""
+
+
+class _Answer(NamedTuple):
+    """What the server said."""
+
+    code: int
+    body: bytes
+    cookie: str
+    """The one it wants to be shown from now on; empty: none."""
 
 
 _Told = tuple[str, Any] | Exception | None
@@ -69,7 +84,8 @@ class HttpClient:
         self._tls = None
         if parts.scheme == "https":
             self._tls = tls or ssl.create_default_context()
-        self._token, self._timeout_s = token, timeout_s
+        self._timeout_s = timeout_s
+        self._identity = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._connection: http.client.HTTPConnection | None = None
         self._turn = asyncio.Lock()
 
@@ -79,21 +95,28 @@ class HttpClient:
         Raises:
             NotThereError: Nothing.
             SourceLostError: There is no answer, or none that can be understood.
-            ConfigError: It wants a token, or another one.
+            LoginWantedError: It wants a token or a password.
+            ConfigError: It wants another one.
         """
-        async with self._turn:
-            try:
-                code, body = await asyncio.to_thread(self._ask, path)
-            except asyncio.CancelledError:
-                # The thread has it still, and closes it.
-                connection, self._connection = self._connection, None
-                if connection is not None:
-                    _hang_up(connection)
-                raise
-        if code == 200:
+        answer = await self._asked(path)
+        if answer.code == 200:
             with suppress(ValueError):
-                return json.loads(body)
-        raise self._fault(code, body)
+                return json.loads(answer.body)
+        raise self._fault(answer.code, answer.body)
+
+    async def log_in(self, password: str) -> None:
+        """Be who knows the password, from now on.
+
+        Raises:
+            SourceLostError: There is no answer.
+            ConfigError: It is not the password, or there were too many guesses.
+        """
+        answer = await self._asked(_LOGIN, urlencode({"password": password}))
+        if answer.code != _LET_IN or not answer.cookie:
+            detail = _detail(answer.body) or f"it answers with code {answer.code}"
+            msg = f"{self.url} does not let us in: {detail}"
+            raise ConfigError(msg)
+        self._identity = {"Cookie": answer.cookie.partition(";")[0]}
 
     async def events(self, path: str) -> AsyncGenerator[tuple[str, Any]]:
         """Server-sent events as they come: their kinds, and the JSON they carry.
@@ -138,28 +161,42 @@ class HttpClient:
             self._host, self._port, timeout=self._timeout_s, context=self._tls
         )
 
+    async def _asked(self, path: str, form: str | None = None) -> _Answer:
+        async with self._turn:
+            try:
+                return await asyncio.to_thread(self._ask, path, form)
+            except asyncio.CancelledError:
+                # The thread has it still, and closes it.
+                connection, self._connection = self._connection, None
+                if connection is not None:
+                    _hang_up(connection)
+                raise
+
     def _request(
-        self, connection: http.client.HTTPConnection, path: str
+        self, connection: http.client.HTTPConnection, path: str, form: str | None = None
     ) -> http.client.HTTPResponse:
-        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        method, headers = "GET", dict(self._identity)
+        if form is not None:
+            method, headers["Content-Type"] = "POST", "application/x-www-form-urlencoded"
         try:
-            connection.request("GET", self._path + path, headers=headers)
+            connection.request(method, self._path + path, form, headers)
             return connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
             raise SourceLostError(self._why(error)) from error
 
-    def _ask(self, path: str) -> tuple[int, bytes]:
+    def _ask(self, path: str, form: str | None) -> _Answer:
         is_kept = self._connection is not None and self._connection.sock is not None
         connection = self._connection = self._connection or self._connect()
         try:
             try:
-                answer = self._request(connection, path)
+                answer = self._request(connection, path, form)
             except SourceLostError:
                 if not is_kept:
                     raise
-                answer = self._request(connection, path)  # it was idle, and the server hung up
-            return answer.status, answer.read(_MOST_BYTES)
+                answer = self._request(connection, path, form)  # the server hung up meanwhile
+            cookie = answer.getheader("Set-Cookie") or ""
+            return _Answer(answer.status, answer.read(_MOST_BYTES), cookie)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise SourceLostError(self._why(error)) from error
@@ -198,13 +235,17 @@ class HttpClient:
             connection.close()
 
     def _fault(self, code: int, body: bytes) -> Exception:
-        detail = ""
-        with suppress(ValueError, AttributeError, TypeError):
-            detail = clean(str(json.loads(body).get("detail") or ""))
+        detail = _detail(body)
         if code in _REFUSED:
-            if self._token is None:
-                return ConfigError(f"{self.url} wants a token: {detail or 'it does not say more'}")
-            return ConfigError(f"{self.url} does not take this token")
+            if not self._identity:
+                text = f"{self.url} wants a token: {detail or 'it does not say more'}"
+                return LoginWantedError(text)
+            what = (
+                "takes this login no more"
+                if "Cookie" in self._identity
+                else "does not take this token"
+            )
+            return ConfigError(f"{self.url} {what}")
         if code == 404:
             return NotThereError(detail)
         if code == 200:
@@ -222,6 +263,13 @@ class HttpClient:
             return f"{self.url} hung up"
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return f"{self.url} cannot be asked: {clean(text)}"
+
+
+def _detail(body: bytes) -> str:
+    """What a problem says; empty when it is none."""
+    with suppress(ValueError, AttributeError, TypeError):
+        return clean(str(json.loads(body).get("detail") or ""))
+    return ""
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:

@@ -5,7 +5,6 @@ Of all meters only what stands for them is asked for; all values only of the one
 
 from __future__ import annotations
 
-import struct
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ from energymeter.tui.source import (
 )
 from energymeter.values import DataType
 from energymeter.values.quantities import quantity_of
-from energymeter.values.text import format_value, shortest
+from energymeter.values.text import format_value
 
 __all__ = ["HttpSource"]
 
@@ -39,11 +38,8 @@ _ABOUT_S: Final = 2.0
 """What a meter is does not change often, and how often it was polled can wait."""
 
 _MOST_EVENTS: Final = 500
-_LONGEST: Final = 9
-"""Characters of a gauge; what has more has digits that mean nothing."""
-
-_LARGEST: Final = 3e38
-"""Beyond it nothing is a float32."""
+_LONGEST: Final = 8
+"""Characters of a gauge."""
 
 _Item = Mapping[str, Any]
 _Made = TypeVar("_Made")
@@ -222,17 +218,12 @@ def _value_row(value: _Item) -> ValueRow:
 
 
 def _text(name: str, value: Any) -> str:  # noqa: ANN401 - any value
-    """A value for people; the API does not say how many digits the meter has."""
+    """A value for people: a gauge's last digits mean nothing."""
     if not isinstance(value, float):
         return format_value(value, DataType.FLOAT64)
-    # What a float32 holds to the last bit came from one, or has few digits anyhow.
-    is_short = abs(value) < _LARGEST and struct.unpack("f", struct.pack("f", value))[0] == value
-    quantity = quantity_of(name)
-    if quantity is not None and quantity.is_counter:
-        exact = shortest(value, DataType.FLOAT32) if is_short else value
-        return format_value(exact, DataType.FLOAT64)
-    text = format_value(value, DataType.FLOAT64)
-    return format_value(value, DataType.FLOAT32) if is_short or len(text) > _LONGEST else text
+    text, quantity = format_value(value, DataType.FLOAT64), quantity_of(name)
+    is_counter = quantity is not None and quantity.is_counter
+    return text if is_counter or len(text) <= _LONGEST else format_value(value, DataType.FLOAT32)
 
 
 def _link_row(link: _Item) -> LinkRow:

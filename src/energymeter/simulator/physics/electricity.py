@@ -20,7 +20,7 @@ from energymeter.simulator.physics.electricity_names import RECIPES
 from energymeter.simulator.physics.energy import EnergyCounters
 from energymeter.simulator.physics.extras import Extras
 from energymeter.simulator.physics.grid import Condition, Grid
-from energymeter.simulator.physics.load import SiteLoad
+from energymeter.simulator.physics.load import Load, SiteLoad, SumOfLoads
 from energymeter.simulator.physics.moment import Moment, Powers
 from energymeter.simulator.physics.noise import Noise
 from energymeter.simulator.physics.options import PhysicsOptions
@@ -47,15 +47,25 @@ class ElectricityPhysics:
         """Make `size` meters; meter i of a seed is the same in every population.
 
         Raises:
-            ValueError: `size` is below 1, or an event interval is too short for its event.
+            ValueError: `size` is below 1, or not 1 for a meter with others behind it; or an event
+                interval is too short for its event.
         """
         check_size(size)
         options = options or PhysicsOptions()
+        if options.behind and size != 1:
+            message = f"others can be behind one meter, not behind {size}"
+            raise ValueError(message)
         noise = Noise(seed, size)
         self.size = size
         self._clock_s = options.start_s
         self._published: Published[Moment] | None = None
-        self._load = SiteLoad(noise, options.solar_w, options.phases)
+        self.load: Load = (
+            SumOfLoads(options.behind)
+            if options.behind
+            else SiteLoad(noise, options.solar_w, options.phases)
+        )
+        """What is drawn, were the grid always at its nominal voltage."""
+
         self._grid = Grid(noise, seed, options)
         self._extras = Extras(noise, options)
         self._counters = EnergyCounters(
@@ -153,7 +163,7 @@ class ElectricityPhysics:
         self._published = None
 
     def _powers_at(self, clock_s: float) -> Powers:
-        active_w, reactive_var = self._load.at(clock_s)
+        active_w, reactive_var = self.load.at(clock_s)
         open_v = self._grid.open_voltage(clock_s)
         # Loads take less of a weak grid and nothing of a dead one.
         supply = open_v / self._grid.nominal_v

@@ -7,13 +7,15 @@ voltage; the grid decides how much of it they get.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from energymeter.simulator.physics.noise import Floats, Noise, SmoothNoise
 from energymeter.simulator.physics.pulses import ALWAYS, DAY_S, Pulse, PulseTrain
 
-__all__ = ["PHASES", "SiteLoad"]
+__all__ = ["PHASES", "Load", "SiteLoad", "SumOfLoads"]
 
 PHASES = 3
 
@@ -49,6 +51,32 @@ _BASE_WANDER = ((1800.0, 0.13), (180.0, 0.07), (15.0, 0.03), (1.0, 0.006))
 _SUNRISE_S, _SUNSET_S = 6 * 3600.0, 20 * 3600.0
 
 
+class Load(Protocol):
+    """What meters draw."""
+
+    def at(self, clock_s: float) -> tuple[Floats, Floats]:
+        """Return active (W, negative when feeding in) and reactive power (var) of each phase.
+
+        Both have the shape (3, size) and are fresh arrays.
+        """
+        ...
+
+
+class SumOfLoads:
+    """What a meter at the grid draws: all that the meters behind it do."""
+
+    def __init__(self, loads: Sequence[Load]) -> None:
+        """Sum up `loads`, one or more, of any sizes; the sum is of size 1."""
+        self._loads = tuple(loads)
+
+    def at(self, clock_s: float) -> tuple[Floats, Floats]:
+        """See `Load.at`."""
+        parts = [load.at(clock_s) for load in self._loads]
+        active = np.hstack([part[0] for part in parts]).sum(axis=1, keepdims=True)
+        reactive = np.hstack([part[1] for part in parts]).sum(axis=1, keepdims=True)
+        return active, reactive
+
+
 class SiteLoad:
     """The loads and the roof of every meter of a population."""
 
@@ -68,10 +96,7 @@ class SiteLoad:
         self._clouds = SmoothNoise(noise, "load/clouds", [900.0, 25.0]) if solar_w else None
 
     def at(self, clock_s: float) -> tuple[Floats, Floats]:
-        """Return active (W, negative when feeding in) and reactive power (var) of each phase.
-
-        Both have the shape (3, size) and are fresh arrays.
-        """
+        """See `Load.at`."""
         shape = np.interp((clock_s + self._shift_s) % DAY_S, _HOURS_S, _SHAPE_CLOSED)
         values = self._wander.at(clock_s).reshape(len(_BASE_WANDER), PHASES, -1)
         wander = np.ones(values.shape[1:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from energymeter.simulator.physics.load import Load
+
 __all__ = ["PhysicsOptions"]
 
 
@@ -18,6 +20,8 @@ class PhysicsOptions:
     """Start the counters at zero instead of at a seeded amount of some years."""
     phases: int = 3
     """Phases that carry load, 1 to 3; the others have voltage and nothing else."""
+    behind: tuple[Load, ...] = ()
+    """What one meter at the grid measures the sum of; empty: each meter has a load of its own."""
     nominal_voltage_v: float = 230.0
     """Phase to neutral."""
     nominal_frequency_hz: float = 50.0

@@ -9,12 +9,17 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 from fastapi import APIRouter, Query
+from numpy.typing import NDArray
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
+from energymeter.reader.reading import Value
 from energymeter.service.desk import Desk
 from energymeter.store import History
+from energymeter.store.export import extreme_values
+from energymeter.store.numbers import plain_value
 from energymeter.web.api.answers import HistoryAnswer, Windows
 from energymeter.web.api.meters import MeterName
 from energymeter.web.api.told import json_answer
@@ -190,31 +195,29 @@ def _answer(name: str, wanted: _Range, timezone: str, found: list[tuple[str, His
         "end": wanted.end.astimezone(wanted.zone),
         "every": wanted.every,
         "timezone": timezone,
-        "series": [_series(quantity, history, wanted.zone) for quantity, history in found],
+        "series": [_series(quantity, history, wanted) for quantity, history in found],
     }
     return json_answer(content)
 
 
-def _series(quantity: str, history: History, zone: ZoneInfo) -> dict[str, Any]:
+def _series(quantity: str, history: History, wanted: _Range) -> dict[str, Any]:
     series = history.series
-    nulls = history.is_null.tolist()
+    values = history.values
+    if wanted.every is Windows.POLL:  # a window's mean has all the digits it comes to
+        values = [plain_value(series, value) for value in values]
     return {
         "quantity": quantity,
         "unit": series.unit,
         "kind": series.kind,
-        "times": [time.astimezone(zone) for time in history.times],
-        "values": history.values,
+        "times": [time.astimezone(wanted.zone) for time in history.times],
+        "values": values,
         "qualities": list(history.qualities),
         "marks": dict(history.marks),
         "counts": None if history.counts is None else history.counts.tolist(),
-        "lows": _bounds(history.lows, nulls),
-        "highs": _bounds(history.highs, nulls),
+        "lows": None if history.lows is None else _plain_extremes(history, history.lows),
+        "highs": None if history.highs is None else _plain_extremes(history, history.highs),
     }
 
 
-def _bounds(column: Any, nulls: list[bool]) -> list[float | None] | None:  # noqa: ANN401 - NumPy
-    if column is None:
-        return None
-    return [
-        None if is_null else value for value, is_null in zip(column.tolist(), nulls, strict=True)
-    ]
+def _plain_extremes(history: History, column: NDArray[np.float64]) -> list[Value]:
+    return [plain_value(history.series, value) for value in extreme_values(history, column)]

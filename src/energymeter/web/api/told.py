@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -16,6 +17,8 @@ from starlette.responses import Response
 from energymeter.reader.reading import Quality, Reading
 from energymeter.service.events import ServiceEvent
 from energymeter.service.snapshot import LinkState, MeterState, SinkState, StoreState
+from energymeter.store.base import Series
+from energymeter.store.numbers import plain_value
 from energymeter.web.api.answers import Condition
 
 __all__ = [
@@ -94,7 +97,7 @@ def point_items(state: MeterState) -> list[dict[str, Any]]:
 
 def latest_of(state: MeterState, now: datetime, quantities: Collection[str] = ()) -> dict[str, Any]:
     """See `answers.Latest`; `quantities`: only these, none for all."""
-    time = state.time
+    time, series = state.time, _by_name(state.info.series)
     return {
         "meter": state.info.name,
         "state": condition_of(state),
@@ -103,14 +106,22 @@ def latest_of(state: MeterState, now: datetime, quantities: Collection[str] = ()
         "time": time,
         "age_s": _age_s(time, now),
         "values": [
-            _value_item(state, reading, now)
+            _value_item(state, reading, series.get(reading.name), now)
             for reading in state.readings(now)
             if not quantities or reading.name in quantities
         ],
     }
 
 
-def _value_item(state: MeterState, reading: Reading, now: datetime) -> dict[str, Any]:
+@lru_cache(maxsize=1000)
+def _by_name(series: tuple[Series, ...]) -> Mapping[str, Series]:
+    """Meters of a kind have the same ones."""
+    return {each.name: each for each in series}
+
+
+def _value_item(
+    state: MeterState, reading: Reading, series: Series | None, now: datetime
+) -> dict[str, Any]:
     name, value, unit, quality, time = reading
     age_s = (now - time).total_seconds()
     reason = ""
@@ -118,7 +129,7 @@ def _value_item(state: MeterState, reading: Reading, now: datetime) -> dict[str,
         reason = state.reason(name) or f"nothing newer came for {age_s:.0f} s"
     return {
         "name": name,
-        "value": value,
+        "value": value if series is None else plain_value(series, value),
         "unit": unit,
         "quality": _WORDS[quality],
         "reason": reason,

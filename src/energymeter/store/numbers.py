@@ -1,4 +1,4 @@
-"""Values as texts of numbers: the fewest digits that give the value back, never NaN. Pure."""
+"""Values as programs take them: the fewest digits that give the value back, never NaN. Pure."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.sinks.polls import ENERGY, MODEL, ONLINE, POWER, VOLTAGE
 
-from energymeter.sinks.numbers import number_text, plain_value
 from energymeter.store import Form, Series
+from energymeter.store.numbers import number_text, plain_value
 from energymeter.values import DataType
 
 PLAIN = Series("x", type=DataType.FLOAT64)
