@@ -10,7 +10,12 @@ from energymeter.errors import ConfigError
 from energymeter.profiles import Profile
 from energymeter.simulator.image import ImageMaker
 from energymeter.simulator.meter import SimulatedMeter
-from energymeter.simulator.physics import ElectricityPhysics, PhysicsOptions, create_physics
+from energymeter.simulator.physics import (
+    ElectricityPhysics,
+    Physics,
+    PhysicsOptions,
+    create_physics,
+)
 
 __all__ = ["Population"]
 
@@ -52,7 +57,7 @@ class Population:
             each.physics.load for each in behind if isinstance(each.physics, ElectricityPhysics)
         ]
         options = PhysicsOptions(phases=profile.phases or 3, behind=tuple(loads))
-        self.physics = create_physics(profile.kind, count, seed, options)
+        self.physics: Physics = create_physics(profile.kind, count, seed, options)
         maker = ImageMaker(profile, (*self.physics.quantities(), *_OWN_STATES))
         self.without_physics = maker.without_source
         """Names of points nothing moves: their registers say not available, or 0."""
