@@ -116,11 +116,11 @@ def test_the_site_file_says_where_and_with_which_token(tmp_path: Path) -> None:
 
 def test_the_token_may_stand_in_any_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", TOKEN)
-    with service(snapshot_of(meter_of("m1")), token=TOKEN) as url:
-        with energymeter_in_terminal("top", url, "--token-env", "MY_TOKEN") as terminal:
-            terminal.until("1 meter: 1 alive")
-            terminal.press("q")
-            assert terminal.end() == 0
+    with (
+        service(snapshot_of(meter_of("m1")), token=TOKEN) as url,
+        energymeter_in_terminal("top", url, "--token-env", "MY_TOKEN") as terminal,
+    ):
+        quits(terminal, "1 meter: 1 alive")
 
 
 def test_who_brings_no_token_is_asked_for_the_password() -> None:
@@ -128,9 +128,7 @@ def test_who_brings_no_token_is_asked_for_the_password() -> None:
         with energymeter_in_terminal("top", url, columns=200) as terminal:
             terminal.until(f"password or token of {url}: ")
             terminal.press(f"{TOKEN}\r")
-            terminal.until("1 meter: 1 alive")
-            terminal.press("q")
-            assert terminal.end() == 0
+            quits(terminal, "1 meter: 1 alive")
         assert TOKEN not in terminal.text
         with energymeter_in_terminal("top", url, columns=200) as terminal:
             terminal.until("password or token")

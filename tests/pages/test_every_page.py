@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
+from tests.pages.crowd import Crowd
 from tests.pages.visiting import DESK, PHONE, Visitor
+
+from energymeter.blocking import LoopThread
+from energymeter.site.model import WebEntry
+from energymeter.web.pages.server import assets
+from energymeter.web.serve import web_server
 
 PAGES = {
     "overview": ("/", ".em-meters tbody tr"),
@@ -71,3 +78,29 @@ def test_a_phone_is_renewed_too(browser: Browser, demo: str) -> None:
 
 def _focused(page: Page) -> str:
     return str(page.evaluate("document.activeElement.textContent.trim()"))
+
+
+def test_all_that_a_page_begins_with_is_in_memory_before_the_first_visit(browser: Browser) -> None:
+    server = web_server(
+        WebEntry.model_validate({"listen": "127.0.0.1:0"}), Crowd(3).desk, prometheus=None
+    )
+    thread = LoopThread()
+    thread.run(server.start())
+    wanted: list[str] = []
+    missing: list[str] = []
+
+    def looked_for(path: str) -> None:
+        if path.startswith("/_nicegui/"):
+            wanted.append(path)
+            if path not in assets():
+                missing.append(path)
+
+    try:
+        with Visitor(browser) as visitor:
+            visitor.page.on("request", lambda request: looked_for(urlsplit(request.url).path))
+            visitor.go(str(server), ".em-meters tbody tr")
+    finally:
+        thread.run(server.close())
+        thread.close()
+    assert len(wanted) > 8
+    assert missing == []

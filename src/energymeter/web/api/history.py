@@ -9,9 +9,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
 from fastapi import APIRouter, Query
-from numpy.typing import NDArray
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
@@ -214,10 +212,12 @@ def _series(quantity: str, history: History, wanted: _Range) -> dict[str, Any]:
         "qualities": list(history.qualities),
         "marks": dict(history.marks),
         "counts": None if history.counts is None else history.counts.tolist(),
-        "lows": None if history.lows is None else _plain_extremes(history, history.lows),
-        "highs": None if history.highs is None else _plain_extremes(history, history.highs),
+        "lows": _bounds(history, history.lows),
+        "highs": _bounds(history, history.highs),
     }
 
 
-def _plain_extremes(history: History, column: NDArray[np.float64]) -> list[Value]:
+def _bounds(history: History, column: Any) -> list[Value] | None:  # noqa: ANN401 - NumPy's
+    if column is None:
+        return None
     return [plain_value(history.series, value) for value in extreme_values(history, column)]

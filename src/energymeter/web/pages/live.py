@@ -36,6 +36,12 @@ class Board(Element, component="live.js"):
         self._on_act = on_act
         self.on("act", self._told)
 
+    @classmethod
+    def script(cls) -> str:
+        """The path of its script, below those of components."""
+        assert cls.component is not None  # noqa: S101 - the class says which
+        return cls.component.key
+
     def send(self) -> None:
         """Send what changed, if anything did."""
         changes = self.places.take()

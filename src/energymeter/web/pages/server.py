@@ -23,9 +23,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from energymeter.service.desk import Desk
+from energymeter.web.pages.assets import Assets
+from energymeter.web.pages.live import Board
 from energymeter.web.pages.siteview import SiteView
 
-__all__ = ["ICON", "SCOPE_KEY", "Strays", "serve_pages", "site_of", "strays"]
+__all__ = ["ICON", "SCOPE_KEY", "Strays", "assets", "serve_pages", "site_of", "strays"]
 
 SCOPE_KEY: Final = "energymeter.site"
 
@@ -36,10 +38,27 @@ ICON: Final = (
 
 _PAGES: Final = frozenset({"/", "/links", "/events"})
 _BELOW: Final = ("/meter/", "/link/")
-_OWN: Final = tuple(
-    f"/_nicegui/{nicegui.__version__}/{folder}/"
-    for folder in ("static", "libraries", "components", "resources", "dynamic_resources", "esm")
+_OWN: Final = f"/_nicegui/{nicegui.__version__}/"
+_ASSETS: Final = tuple(
+    f"{_OWN}{folder}/" for folder in ("static", "libraries", "components", "resources", "esm")
 )
+_FIRST: Final = tuple(
+    f"{_OWN}static/{name}"
+    for name in (
+        "fonts.css",
+        "quasar.unimportant.prod.css",
+        "quasar.important.prod.css",
+        "nicegui.css",
+        "vue.esm-browser.prod.js",
+        "socket.io.min.js",
+        "quasar.umd.prod.js",
+        "lang/en-US.umd.prod.js",
+        "nicegui.js",
+        "dompurify.mjs",
+    )
+)
+"""What every page begins with."""
+
 _SOCKET: Final = "/_nicegui_ws/"
 
 _RECONNECT_S: Final = 5.0
@@ -136,6 +155,7 @@ class _Gui:
         from energymeter.web.pages.routes import register  # noqa: PLC0415 - once NiceGUI is set up
 
         register()
+        self.assets = Assets(self.app)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -150,6 +170,7 @@ class _Gui:
         self._users = 1
         try:
             async with self.app.router.lifespan_context(self.app):
+                await self.assets.load((*_FIRST, f"{_OWN}components/{Board.script()}"))
                 try:
                     yield
                 finally:
@@ -169,6 +190,11 @@ def _gui() -> _Gui:
 def strays() -> Strays:
     """Who waits for its browser."""
     return _gui().strays
+
+
+def assets() -> Assets:
+    """The scripts and styles."""
+    return _gui().assets
 
 
 def site_of(request: Request) -> SiteView:
@@ -194,7 +220,7 @@ def serve_pages(app: FastAPI, desk: Desk) -> None:
 
     # What is yielded may be nothing, as theirs may; mypy wants it known beforehand.
     app.router.lifespan_context = lifespan  # type: ignore[assignment]
-    app.mount("/", _Gate(gui.app, site), name="pages")
+    app.mount("/", _Gate(gui, site), name="pages")
 
 
 class _Gate:
@@ -203,14 +229,18 @@ class _Gate:
     NiceGUI answers whatever it does not know with a page, and would keep something for each.
     """
 
-    def __init__(self, app: ASGIApp, site: SiteView) -> None:
-        self._app = app
+    def __init__(self, gui: _Gui, site: SiteView) -> None:
+        self._app = gui.app
+        self._assets = gui.assets
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         path: str = scope["path"]
-        is_known = path in _PAGES or path == "/favicon.ico" or path.startswith((*_BELOW, *_OWN))
+        if scope["type"] == "http" and path.startswith(_ASSETS):
+            await self._assets(scope, receive, send)
+            return
+        is_known = path in _PAGES or path == "/favicon.ico" or path.startswith(_BELOW)
         if scope["type"] == "websocket":
             is_known = path.startswith(_SOCKET)
         if is_known or path.startswith(_SOCKET):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, Protocol
 
-from nicegui import Client, background_tasks, ui
+from nicegui import Client, background_tasks
 
 from energymeter.web.pages.live import Board
 
@@ -56,6 +56,7 @@ class Viewer:
         self._is_in_front = True
         self._is_seen = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
         # Nothing runs for a page whose browser never opens its socket.
         client.on_connect(self._connected)
         client.on_disconnect(self._look)
@@ -110,10 +111,15 @@ class Viewer:
             self._look()
             self._page.begin()
             self.send()
-            ui.timer(_EVERY_S, self._renew, immediate=False)
+            self._renew_later()
         self._look()
 
+    def _renew_later(self) -> None:
+        # NiceGUI's timer is an element with a script, which browsers would have to fetch first.
+        self._alarm = asyncio.get_running_loop().call_later(_EVERY_S, self._renew)
+
     def _renew(self) -> None:
+        self._renew_later()
         if self.is_watching and self._page is not None:
             self._page.renew()
             self.send()
@@ -127,6 +133,9 @@ class Viewer:
     def _gone(self) -> None:
         self._is_in_front = False
         self._look()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         for task in list(self._tasks):
             task.cancel()
         asyncio.get_running_loop().call_soon(self._let_go)
