@@ -185,3 +185,63 @@ def test_bash_lists_what_there_is(bash: Terminal) -> None:
     bash.press("energymeter profile \t\t")
     for name in ("export", "import", "lint", "list", "new", "schema", "show"):
         bash.until(name)
+
+
+def skip_without(shell: str) -> None:
+    """Where a shell is not installed nothing can be tried; CI installs it, and fails on a skip."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+
+
+@pytest.fixture
+def zsh(folder: Path) -> Iterator[Terminal]:
+    """A zsh that has read the script."""
+    skip_without("zsh")
+    variables = {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}", "PS1": "$ "}
+    with in_terminal(["zsh", "-f", "-i"], columns=200, environment=variables, cwd=folder) as shell:
+        shell.press("autoload -Uz compinit; compinit -D; zstyle ':completion:*' menu no\n")
+        shell.press('eval "$(energymeter completion zsh)"; echo rea""dy\n')
+        shell.until("ready\r\n")
+        shell.forget()
+        yield shell
+
+
+@pytest.mark.parametrize(
+    ("typed", "whole"),
+    [
+        ("energymeter hist\t", "energymeter history "),
+        ("energymeter history he\t", "energymeter history heat\\ pump "),
+        ("energymeter read x --profile schneider-electric/pm8\t", "electric/pm8000 "),
+        ("energymeter export tcp://a:502 --sto\t", "--store "),
+        ("energymeter run energ\t", "energymeter run energymeter.db "),
+    ],
+)
+def test_zsh_completes_what_is_typed(zsh: Terminal, typed: str, whole: str) -> None:
+    zsh.press(typed)
+    zsh.until(whole)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("energymeter hist", {"history"}),
+        ("energymeter history he", {"heat pump"}),
+        ("energymeter read x --profile schneider-electric/pm8", {"schneider-electric/pm8000"}),
+        ("energymeter export tcp://a:502 --sto", {"--store"}),
+        ("energymeter run energ", {"energymeter.db"}),
+    ],
+)
+def test_fish_completes_what_is_typed(folder: Path, typed: str, words: set[str]) -> None:
+    skip_without("fish")
+    script = 'energymeter completion fish | source; complete -C "$argv[1]"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script, typed],
+        env={**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+        cwd=folder,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {line.partition("\t")[0] for line in done.stdout.splitlines()} == words

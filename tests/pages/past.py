@@ -20,17 +20,23 @@ _BACK: Final = timedelta(hours=26)
 
 
 def fill(store: Store, states: Sequence[MeterState]) -> None:
-    """Put a day into a store, up to a few minutes ago."""
+    """Put a day into a store, up to a few minutes ago; the one called grid has the sum of all."""
     polls = []
+    powers = {
+        place: _power_of(state.reports[0])
+        for place, state in enumerate(states)
+        if state.info.name != "grid" and state.reports[0] and _is_electric(state)
+    }
     for place, state in enumerate(states):
         report = state.reports[0]
         if report is None:
             continue
+        behind = powers if state.info.name == "grid" else {place: 1.0}
         layout = layout_of(report.points)
         power_w, hours = _power_of(report), 0.0
         time = report.time - _STEP
         while time > report.time - _BACK:
-            load = _load_at(time, place)
+            load = sum(w * _load_at(time, of) for of, w in behind.items()) / sum(behind.values())
             hours += load * (_STEP / timedelta(hours=1))
             past = ReadReport(
                 time=time,
@@ -41,6 +47,10 @@ def fill(store: Store, states: Sequence[MeterState]) -> None:
             polls.append(StoredPoll.of(state.info.name, layout, past))
             time -= _STEP
     store.append(polls)
+
+
+def _is_electric(state: MeterState) -> bool:
+    return state.info.profile.kind == "electricity"
 
 
 def _load_at(time: datetime, place: int) -> float:
