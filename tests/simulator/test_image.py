@@ -7,13 +7,16 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from energymeter.codec import Table
-from energymeter.profiles import Profile, parse_profile
+from energymeter.profiles import Profile, ProfileLibrary, parse_profile
 from energymeter.simulator import ImageMaker
 from energymeter.simulator.image import source_of
+from energymeter.simulator.physics import create_physics
 
+LIBRARY = ProfileLibrary([])
 KNOWN = ("voltage_phase_a", "active_power_total", "active_energy_import_total", "online")
 
 
@@ -27,7 +30,8 @@ def image_of(profile: Profile, *tables: Table, **state: float) -> dict[int, byte
     (table,) = tables or (Table.HOLDING,)
     maker = ImageMaker(profile, KNOWN)
     full = {**dict.fromkeys(KNOWN, 0.0), **state}
-    return dict(maker.registers(table, full))
+    image = maker.image(full)
+    return dict(image.holding if table is Table.HOLDING else image.input)
 
 
 def one(point: dict[str, Any], **state: float) -> bytes:
@@ -168,9 +172,10 @@ def test_bits_show_states_and_free_addresses_are_off() -> None:
     )
     maker = ImageMaker(profile, KNOWN)
 
-    assert maker.bits(Table.COIL, {"online": 1.0}) == [(3, False), (4, True), (5, False)]
-    assert maker.bits(Table.COIL, {"online": 0.0}) == [(3, False), (4, False), (5, False)]
-    assert maker.bits(Table.DISCRETE, {"online": 1.0}) == []
+    image = maker.image({"online": 1.0})
+    assert image.coils == [(3, False), (4, True), (5, False)]
+    assert image.discrete == []
+    assert maker.image({"online": 0.0}).coils == [(3, False), (4, False), (5, False)]
 
 
 @pytest.mark.parametrize(
@@ -204,3 +209,24 @@ def test_only_quantities_that_are_used_are_asked_for() -> None:
     profile = profile_of([{"name": "voltage_phase_a", "address": 0, "type": "uint16", "unit": "V"}])
 
     assert ImageMaker(profile, KNOWN).sources == {"voltage_phase_a"}
+
+
+@pytest.mark.parametrize("name", LIBRARY.names())
+def test_many_meters_at_once_show_what_each_would_by_itself(name: str) -> None:
+    profile = LIBRARY.load(name)
+    physics = create_physics(profile.kind, 3, seed=7)
+    physics.step(3600.0)
+    quantities = {**physics.quantities(), "online": np.array([1, 0, 1])}
+    maker = ImageMaker(profile, tuple(quantities))
+    alone = [
+        maker.image({source: quantities[source][place].item() for source in maker.sources})
+        for place in range(3)
+    ]
+    assert list(maker.images(quantities, 3)) == alone
+    assert alone[0] != alone[2] or not maker.sources
+
+
+def test_what_is_not_finite_is_no_whole_number() -> None:
+    point = {"name": "active_power_total", "type": "int32", "unit": "W"}
+    with pytest.raises(ValueError, match="no int32 number"):
+        one(point, active_power_total=math.nan)

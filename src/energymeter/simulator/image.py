@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Final, NamedTuple
+from itertools import repeat
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from energymeter.codec import Table
 from energymeter.profiles import Point, Profile, ScaleSource
@@ -14,6 +18,7 @@ from energymeter.simulator.identity import identity_points, identity_stretches
 from energymeter.values import (
     BlockCodec,
     DataType,
+    Encoding,
     encode_raw,
     pattern_raw,
     quantity_of,
@@ -21,15 +26,31 @@ from energymeter.values import (
 )
 from energymeter.values.block import Raw
 
-__all__ = ["ImageMaker", "source_of"]
+__all__ = ["Image", "ImageMaker", "source_of"]
 
 State = Mapping[str, float]
 """Quantities of one meter at one moment, by canonical name, in base units."""
+
+States = Mapping[str, NDArray[Any]]
+"""Those of several meters: arrays of one length."""
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38
 
 _PRINTED: Final = {"Wh": 1000.0, "varh": 1000.0, "VAh": 1000.0, "m3": 1.0}
 """Base units of energy and volume, and how many make the unit people read: kWh, m3."""
+
+
+class Image(NamedTuple):
+    """What all tables of a meter hold at one moment."""
+
+    holding: Sequence[tuple[int, bytes]]
+    """Stretches of registers: first address and bytes, as they stand on the wire."""
+
+    input: Sequence[tuple[int, bytes]]
+    coils: Sequence[tuple[int, bool]]
+    """Every bit that exists, with its state."""
+
+    discrete: Sequence[tuple[int, bool]]
 
 
 class _Stretch(NamedTuple):
@@ -86,29 +107,25 @@ class ImageMaker:
         self._stretches = {
             table: tuple(self._plan(table)) for table in (Table.HOLDING, Table.INPUT)
         }
-        self._bits = {
-            table: tuple(point for point in profile.points if table in point.tables)
-            for table in (Table.COIL, Table.DISCRETE)
-        }
+        self._bits = {table: self._bits_in(table) for table in (Table.COIL, Table.DISCRETE)}
+        self.mirrors = all(
+            Table.HOLDING in point.tables and Table.INPUT in point.tables
+            for point in profile.points
+            if not point.table.is_bits
+        )
+        """Whether both register tables hold the same."""
 
-    def registers(self, table: Table, state: State) -> list[tuple[int, bytes]]:
-        """Stretches of a register table, first address and bytes, as they stand on the wire."""
-        return [
-            (stretch.first, stretch.codec.encode([self._raw(p, state) for p in stretch.points]))
-            for stretch in self._stretches[table]
-        ]
+    def image(self, state: State) -> Image:
+        """What one meter shows."""
+        states = {name: np.array([state[name]]) for name in self.sources}
+        return next(self.images(states, 1))
 
-    def bits(self, table: Table, state: State) -> list[tuple[int, bool]]:
-        """Every bit of a table that exists, with its state."""
-        states = {
-            address: False
-            for first, end in self.profile.readable_in(table)
-            for address in range(first, end)
-        }
-        for point in self._bits[table]:
-            recipe = self._recipes.get(point.name)
-            states[point.address] = bool(recipe and state[recipe.source])
-        return list(states.items())
+    def images(self, states: States, size: int) -> Iterator[Image]:
+        """What so many meters show, one after the other, made at once."""
+        holding = self._registers(Table.HOLDING, states, size)
+        inputs = holding if self.mirrors else self._registers(Table.INPUT, states, size)
+        coils, discrete = (self._states(table, states) for table in self._bits)
+        return map(Image, holding, inputs, coils, discrete)
 
     def billed_spans(self, table: Table) -> list[tuple[int, int]]:
         """Where counters of energy and volume are in a table: first and last address of each."""
@@ -125,15 +142,54 @@ class ImageMaker:
         if table in self.profile.tables:
             readable = (*readable, *identity_stretches(self.profile))
         for first, end in _cover(points, readable):
-            inside = tuple(p for p in points if first <= p.address and p.end <= end)
+            inside = sorted(
+                (p for p in points if first <= p.address and p.end <= end), key=_address
+            )
             fields = [field_of(point, first, self.profile.order_of(point)) for point in inside]
-            stretches.append(_Stretch(first, BlockCodec(fields, end - first), inside))
+            stretches.append(_Stretch(first, BlockCodec(fields, end - first), tuple(inside)))
         return stretches
 
-    def _raw(self, point: Point, state: State) -> Raw:
+    def _bits_in(self, table: Table) -> dict[int, str | None]:
+        """Every bit of a table that exists, and the quantity behind it."""
+        bits: dict[int, str | None] = {
+            address: None
+            for first, end in self.profile.readable_in(table)
+            for address in range(first, end)
+        }
+        for point in self.profile.points:
+            if table in point.tables:
+                recipe = self._recipes.get(point.name)
+                bits[point.address] = None if recipe is None else recipe.source
+        return bits
+
+    def _registers(
+        self, table: Table, states: States, size: int
+    ) -> Sequence[Sequence[tuple[int, bytes]]]:
+        parts = []
+        for first, codec, points in self._stretches[table]:
+            # A column a point, turned into a row a meter.
+            columns = [self._column(point, states, size) for point in points]
+            rows = zip(*columns, strict=True) if columns else repeat((), size)
+            parts.append([(first, codec.encode(raws)) for raws in rows])
+        return list(zip(*parts, strict=True)) if parts else [()] * size
+
+    def _states(self, table: Table, states: States) -> Iterator[Sequence[tuple[int, bool]]]:
+        bits = self._bits[table]
+        columns = [
+            repeat(False) if source is None else states[source].astype(bool).tolist()
+            for source in bits.values()
+        ]
+        if all(source is None for source in bits.values()):
+            return repeat([(address, False) for address in bits])
+        return ([*zip(bits, row, strict=True)] for row in zip(*columns))  # noqa: B905 - some repeat
+
+    def _column(self, point: Point, states: States, size: int) -> Sequence[Raw]:
         recipe = self._recipes.get(point.name)
-        if recipe is not None:
-            return _to_raw(recipe, state[recipe.source])
+        if recipe is None:
+            return [self._constant(point)] * size
+        return _to_raws(recipe, states[recipe.source])
+
+    def _constant(self, point: Point) -> Raw:
         if point.value is not None:
             return encode_raw(point.value, point.type, point.encoding)
         if point.not_available:
@@ -169,19 +225,50 @@ def _own_factor(source: ScaleSource, profile: Profile) -> Fraction:
     return source.factor(*numbers) or Fraction(1)
 
 
-def _to_raw(recipe: _Recipe, quantity: float) -> Raw:
-    value = quantity * recipe.factor
+def _to_raws(recipe: _Recipe, quantity: NDArray[Any]) -> Sequence[Raw]:
+    """What several meters hold of one quantity.
+
+    Raises:
+        ValueError: A whole number is to show what is not finite.
+    """
+    values = quantity * recipe.factor
     point = recipe.point
-    if recipe.is_counter and point.type.is_integer and not point.counts_down:
-        # A counter shows what is complete, and starts again at zero when its digits run out.
-        multiplier, summand, divisor = point.exact_scale
-        raw = math.floor((value * divisor - summand) / multiplier + 1e-9)
-        low, high = point.type.integer_range
-        return encode_raw((raw - low) % (high - low + 1) + low, point.type, point.encoding)
-    number = point.exact_scale.to_raw(-value if point.counts_down else value, point.type)
+    multiplier, summand, divisor = point.exact_scale
+    if point.counts_down:
+        values = -values
+    exact = (values * divisor - summand) / multiplier
     if point.type is DataType.FLOAT32:
-        return min(max(number, -_LARGEST_FLOAT32), _LARGEST_FLOAT32)
-    return encode_raw(number, point.type, point.encoding)
+        floats: list[Raw] = np.clip(exact, -_LARGEST_FLOAT32, _LARGEST_FLOAT32).tolist()
+        return floats
+    if point.type.is_float:
+        numbers: Sequence[Raw] = exact.tolist()
+    elif recipe.is_counter and not point.counts_down:
+        numbers = _complete(exact, point.type)
+    else:
+        numbers = _nearest(exact, point.type)
+    if point.encoding is Encoding.PLAIN:
+        return numbers
+    return [encode_raw(number, point.type, point.encoding) for number in numbers]
+
+
+def _complete(exact: NDArray[np.float64], data_type: DataType) -> list[Raw]:
+    """A counter shows what is complete, and starts again at zero when its digits run out."""
+    low, high = data_type.integer_range
+    span = high - low + 1
+    return [(int(raw) - low) % span + low for raw in np.floor(exact + 1e-9).tolist()]
+
+
+def _nearest(exact: NDArray[np.float64], data_type: DataType) -> list[Raw]:
+    """The nearest whole numbers; what is too large stays at the end of its type."""
+    if not np.isfinite(exact).all():
+        msg = f"{exact} has no {data_type} numbers"
+        raise ValueError(msg)
+    low, high = data_type.integer_range
+    return [min(max(int(raw), low), high) for raw in np.rint(exact).tolist()]
+
+
+def _address(point: Point) -> int:
+    return point.address
 
 
 def _cover(points: Sequence[Point], stretches: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

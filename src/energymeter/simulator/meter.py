@@ -11,7 +11,7 @@ from energymeter.codec.messages_ext import IDENTIFICATION_NAMES
 from energymeter.profiles import Point, Profile
 from energymeter.server import BitImage, RegisterImage, Tables, Write
 from energymeter.server.tables import refusal
-from energymeter.simulator.image import ImageMaker
+from energymeter.simulator.image import Image, ImageMaker
 from energymeter.simulator.manners import reading_manners
 
 __all__ = ["SimulatedMeter"]
@@ -28,6 +28,7 @@ class SimulatedMeter:
         on_reset: Called when its counters are to be reset; the meter is shown anew afterwards with
             what `state` returns.
         state: Its quantities now, by canonical name.
+        image: What it shows at first; None: it is made here.
     """
 
     def __init__(
@@ -36,25 +37,22 @@ class SimulatedMeter:
         *,
         on_reset: Callable[[], None],
         state: Callable[[], Mapping[str, float]],
+        image: Image | None = None,
     ) -> None:
-        self._is_online = True
         profile = maker.profile
         self._maker = maker
         self._on_reset = on_reset
         self._state = state
-        self._shown: Mapping[str, float] = {}
+        self._still: Mapping[str, float] | None = None
+        """What it shows while it does not measure."""
+
         self._commands = _writable(profile)
-        self._mirrors = all(
-            Table.HOLDING in point.tables and Table.INPUT in point.tables
-            for point in profile.points
-            if not point.table.is_bits
-        )
         self._on_read = reading_manners(profile)
         self.tables = self._make_tables(
             server_id=f"{profile.vendor} {profile.model}".encode("ascii", "replace") + _RUNNING,
             identification=_identification(profile),
         )
-        self.show()
+        self.show(image)
 
     @property
     def profile(self) -> Profile:
@@ -64,30 +62,37 @@ class SimulatedMeter:
     @property
     def is_online(self) -> bool:
         """Whether it measures; offline its values stand still and its status says so."""
-        return self._is_online
+        return self._still is None
 
     @property
     def values(self) -> Mapping[str, float]:
         """The quantities it shows now, in base units, by canonical name."""
-        return self._shown
+        return self._state() if self._still is None else self._still
 
-    def show(self) -> None:
-        """Put the quantities as they are now into the tables, each table in one step."""
-        if self._is_online or not self._shown:
-            self._shown = self._state()
-        self._put(self._shown, self.tables)
+    def show(self, image: Image | None = None) -> None:
+        """Put the quantities as they are now into the tables, each table in one step.
+
+        Args:
+            image: Made of what `state` returns now, with many others at once; None: it is made
+                here. What does not measure does not take it.
+        """
+        if image is None or self._still is not None:
+            image = self._image(self.values)
+        _put(image, self.tables)
 
     def set_online(self, is_online: bool) -> None:
         """Let it measure, or not."""
-        self._is_online = is_online
+        if is_online != self.is_online:
+            self._still = None if is_online else dict(self._state())
         self.show()
 
     def reset_counters(self) -> None:
         """Let its counters start again at zero, even when it does not measure."""
         self._on_reset()
-        fresh = self._state()
-        # What stands still stands still, but the client sees its reset.
-        self._shown = {**self._shown, **{name: fresh[name] for name in self._maker.counters}}
+        if self._still is not None:
+            # What stands still stands still, but the client sees its reset.
+            fresh = self._state()
+            self._still = {**self._still, **{name: fresh[name] for name in self._maker.counters}}
         self.show()
 
     def restart(self) -> None:
@@ -100,12 +105,12 @@ class SimulatedMeter:
 
     def shadow(self, change: Callable[[float], float] | None = None) -> Tables:
         """See `FaultyMeter.shadow`; tables of their own, which nothing moves."""
-        values = dict(self._shown)
+        values = dict(self.values)
         if change is not None:
             for name, scale in self._maker.billed.items():
                 values[name] = change(values[name] / scale) * scale
         tables = self._make_tables()
-        self._put(values, tables)
+        _put(self._image(values), tables)
         return tables
 
     def _make_tables(
@@ -114,7 +119,7 @@ class SimulatedMeter:
         holding = RegisterImage()
         return Tables(
             holding=holding,
-            input=holding if self._mirrors else RegisterImage(),
+            input=holding if self._maker.mirrors else RegisterImage(),
             coils=BitImage(),
             discrete=BitImage(),
             max_read_words=self.profile.max_read_words or MAX_READ_WORDS,
@@ -124,14 +129,8 @@ class SimulatedMeter:
             identification=identification,
         )
 
-    def _put(self, values: Mapping[str, float], tables: Tables) -> None:
-        state = {**values, "online": self._is_online, "communication_ok": True}
-        maker = self._maker
-        tables.holding.replace(maker.registers(Table.HOLDING, state))
-        if tables.input is not tables.holding:
-            tables.input.replace(maker.registers(Table.INPUT, state))
-        tables.coils.replace(maker.bits(Table.COIL, state))
-        tables.discrete.replace(maker.bits(Table.DISCRETE, state))
+    def _image(self, values: Mapping[str, float]) -> Image:
+        return self._maker.image({**values, "online": self.is_online, "communication_ok": True})
 
     def _write(self, write: Write) -> None:
         """Carry a write out, or refuse all of it when one address is not for writing."""
@@ -148,6 +147,14 @@ class SimulatedMeter:
                 self.set_online(bool(value))
             elif value:
                 self.reset_counters()
+
+
+def _put(image: Image, tables: Tables) -> None:
+    tables.holding.replace(image.holding)
+    if tables.input is not tables.holding:
+        tables.input.replace(image.input)
+    tables.coils.replace(image.coils)
+    tables.discrete.replace(image.discrete)
 
 
 def _writable(profile: Profile) -> dict[tuple[Table, int], Point]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile
-from energymeter.simulator.image import ImageMaker
+from energymeter.simulator.image import Image, ImageMaker
 from energymeter.simulator.meter import SimulatedMeter
 from energymeter.simulator.physics import (
     ElectricityPhysics,
@@ -19,8 +23,8 @@ from energymeter.simulator.physics import (
 
 __all__ = ["Population"]
 
-_SLICE: Final = 50
-"""Meters shown anew before clients are served again."""
+_SLICE: Final = 200
+"""Meters shown anew before clients are served again: within two milliseconds."""
 
 _OWN_STATES: Final = ("online", "communication_ok")
 """What a meter knows of itself, beside its physics."""
@@ -58,22 +62,21 @@ class Population:
         ]
         options = PhysicsOptions(phases=profile.phases or 3, behind=tuple(loads))
         self.physics: Physics = create_physics(profile.kind, count, seed, options)
-        maker = ImageMaker(profile, (*self.physics.quantities(), *_OWN_STATES))
+        maker = self._maker = ImageMaker(profile, (*self.physics.quantities(), *_OWN_STATES))
         self.without_physics = maker.without_source
         """Names of points nothing moves: their registers say not available, or 0."""
         self._sources = maker.sources.difference(_OWN_STATES)
-        self._columns: dict[str, list[Any]] = {}
-        self._take_columns()
-        self.meters = [self._make_meter(maker, index) for index in range(count)]
+        self._quantities: Mapping[str, NDArray[Any]] = {}
+        self._take_quantities()
+        images = chain.from_iterable(self._images())
+        self.meters = [self._make_meter(maker, index, image) for index, image in enumerate(images)]
 
     async def tick(self, seconds: float) -> None:
         """Let simulated time pass and show the new values."""
         self.physics.step(seconds)
-        self._take_columns()
-        for index, meter in enumerate(self.meters):
-            meter.show()
-            if index % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
+        self._take_quantities()
+        for _ in self._show():
+            await asyncio.sleep(0)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state of the physics.
@@ -82,21 +85,36 @@ class Population:
             ValueError: It is of other meters, or damaged; nothing has changed.
         """
         self.physics.restore(state)
-        self._take_columns()
-        for meter in self.meters:
-            meter.show()
+        self._take_quantities()
+        for _ in self._show():
+            pass
 
-    def _make_meter(self, maker: ImageMaker, index: int) -> SimulatedMeter:
+    def _make_meter(self, maker: ImageMaker, index: int, image: Image) -> SimulatedMeter:
         def reset() -> None:
             self.physics.reset_counters(index)
-            self._take_columns()
+            self._take_quantities()
 
-        return SimulatedMeter(maker, on_reset=reset, state=lambda: self._state(index))
+        return SimulatedMeter(maker, on_reset=reset, state=lambda: self._state(index), image=image)
 
-    def _take_columns(self) -> None:
-        # Python numbers in lists: one conversion for all meters instead of one a meter and value.
+    def _take_quantities(self) -> None:
         quantities = self.physics.quantities()
-        self._columns = {name: quantities[name].tolist() for name in self._sources}
+        self._quantities = {name: quantities[name] for name in self._sources}
+
+    def _show(self) -> Iterator[None]:
+        """Show all meters anew; clients may be served at each step."""
+        meters = iter(self.meters)
+        for images in self._images():
+            for image, meter in zip(images, meters):  # noqa: B905 - the meters go on
+                meter.show(image)
+            yield
+
+    def _images(self) -> Iterator[Iterator[Image]]:
+        """What the meters show now, slice by slice."""
+        for first in range(0, self.physics.size, _SLICE):
+            size = min(_SLICE, self.physics.size - first)
+            states = {name: q[first : first + size] for name, q in self._quantities.items()}
+            own = dict.fromkeys(_OWN_STATES, np.ones(size))
+            yield self._maker.images({**states, **own}, size)
 
     def _state(self, index: int) -> Mapping[str, float]:
-        return {name: column[index] for name, column in self._columns.items()}
+        return {name: column[index].item() for name, column in self._quantities.items()}
