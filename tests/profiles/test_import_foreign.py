@@ -41,7 +41,7 @@ def test_modpoll_device_becomes_a_profile() -> None:
     assert (points["voltage_phase_a"].unit, points["active_power_total"].access) == ("V", "rw")
     assert points["total_energy"].scale == Decimal("0.01")
     assert (points["firmware_version"].length, points["firmware_version"].byte_order) == (
-        4,
+        2,
         Order.LITTLE,
     )
     assert points["flags"].type is DataType.BITS16

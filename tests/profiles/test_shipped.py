@@ -200,3 +200,55 @@ def test_every_point_of_a_shipped_profile_lies_where_the_meter_answers(name: str
         for table in point.tables:
             stretches = profile.readable_in(table)
             assert any(a <= point.address and point.end <= b for a, b in stretches), point.name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("eastron/sdm72d-m", 60),
+        ("eastron/sdm72d-m-v2", 60),
+        ("eastron/sdm230", 80),
+        ("eastron/sdm630", 80),
+    ],
+)
+def test_eastron_meters_refuse_reads_longer_than_their_documents_allow(
+    name: str, words: int
+) -> None:
+    assert LIBRARY.load(name).max_read_words == words
+
+
+def test_the_em540_answers_functions_3_and_4_alike() -> None:
+    profile = LIBRARY.load("carlo-gavazzi/em540")
+
+    assert {point.tables for point in profile.points} == {(Table.HOLDING, Table.INPUT)}
+
+
+def test_the_export_counter_of_the_em24_din_may_be_missing() -> None:
+    profile = LIBRARY.load("carlo-gavazzi/em24-din")
+
+    assert [point.name for point in profile.points if point.optional] == ["active_energy_export"]
+
+
+def test_the_ds100_has_its_total_export_energy_where_the_layout_has_it() -> None:
+    profile = LIBRARY.load("bg-e-tech/ds100")
+    export = point_of(profile, "active_energy_export")
+
+    # Of every group the import counter comes first, the export counter ten registers on.
+    for suffix in ("", "_phase_a", "_phase_b", "_phase_c"):
+        imported = point_of(profile, f"active_energy_import{suffix}")
+        exported = point_of(profile, f"active_energy_export{suffix}")
+        assert exported.address == imported.address + 10
+    assert (export.address, export.unit, export.scale) == (0x118, "kWh", Decimal("0.01"))
+
+
+def test_the_p1_bridge_answers_up_to_its_last_register() -> None:
+    assert LIBRARY.load("nmakel/esp-p1-modbus-bridge").readable_in(Table.HOLDING) == ((0, 62),)
+
+
+def test_power_that_a_solaredge_meter_exports_is_negative_like_every_exported_power() -> None:
+    profile = LIBRARY.load("solaredge/inverter-meter-1")
+
+    powers = [point for point in profile.points if point.name.startswith("active_power_")]
+
+    # The register is positive for what leaves the site.
+    assert [point.exact_scale.to_value(2600) for point in powers] == [-2600.0] * 4

@@ -7,11 +7,9 @@ from collections.abc import Container, Iterable, Sequence
 
 from energymeter.codec.codes import MAX_READ_BITS, MAX_READ_WORDS, Table
 from energymeter.profiles import Point, Profile
+from energymeter.profiles.stretches import Stretch, joined
 
 __all__ = ["Ground"]
-
-Stretch = tuple[int, int]
-"""First address and the one after the last."""
 
 
 class Ground:
@@ -58,7 +56,7 @@ class Ground:
             if table in point.tables
         }
         sunk = {stretch for stretch in declared if _is_touched(stretch, holes)}
-        stretches = _joined((*profile.readable_in(table), *(declared - sunk)))
+        stretches = joined((*profile.readable_in(table), *(declared - sunk)))
         self._firsts = [first for first, _ in stretches]
         self._ends = [end for _, end in stretches]
         self._islands = tuple(sunk)
@@ -83,16 +81,6 @@ class Ground:
         return (place >= 0 and end <= self._ends[place]) or any(
             first <= start and end <= stop for first, stop in self._islands
         )
-
-
-def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    joined: list[Stretch] = []
-    for first, end in sorted(stretches):
-        if joined and first <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((first, end))
-    return joined
 
 
 def _is_touched(stretch: Stretch, others: Sequence[Stretch]) -> bool:

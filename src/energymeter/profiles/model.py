@@ -6,13 +6,13 @@ data, validated on construction; a profile that exists makes sense.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from energymeter.codec.codes import MAX_READ_WORDS, Table
 from energymeter.profiles.point import Address, Part, Point, ScaleSource
+from energymeter.profiles.stretches import joined, without
 from energymeter.values import DataType, Order, WireOrder
 
 __all__ = [
@@ -201,7 +201,7 @@ class Profile(Part):
             if ranges and self.gaps == "zero":
                 ranges = [(min(first for first, _ in ranges), max(end for _, end in ranges))]
         holes = [(r.first, r.last + 1) for r in self.holes if table in r.tables]
-        return tuple(_without(_joined(ranges), holes))
+        return tuple(without(joined(ranges), holes))
 
     @property
     def readable_points(self) -> tuple[Point, ...]:
@@ -226,32 +226,6 @@ def _spread_scales(data: dict[str, Any]) -> None:
     if idle:
         msg = f"scales.{idle[0]} is used by no point"
         raise ValueError(msg)
-
-
-Stretch = tuple[int, int]
-
-
-def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """The same addresses in ascending stretches that neither touch nor overlap."""
-    joined: list[Stretch] = []
-    for first, end in sorted(stretches):
-        if joined and first <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((first, end))
-    return joined
-
-
-def _without(stretches: list[Stretch], holes: Iterable[Stretch]) -> list[Stretch]:
-    for first, end in holes:
-        pieces = [
-            piece
-            for start, stop in stretches
-            for piece in ((start, min(stop, first)), (max(start, end), stop))
-            if piece[0] < piece[1]
-        ]
-        stretches = _joined(pieces)
-    return stretches
 
 
 def _check_overlaps(points: tuple[Point, ...]) -> None:

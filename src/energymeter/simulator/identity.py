@@ -38,7 +38,8 @@ def identity_points(profile: Profile) -> tuple[Point, ...]:
     """Constant registers that identify the meter, beside its points; none overlaps a point."""
     taken = [(table, p.address, p.end) for p in profile.points for table in p.tables]
     found: list[Point] = []
-    for point in (*_fingerprints(profile), *_sunspec(profile)):
+    # The chain first: of the models a fingerprint allows, its phases tell which this meter is.
+    for point in (*_sunspec(profile), *_fingerprints(profile)):
         if any(
             table in point.tables and first < point.end and point.address < end
             for table, first, end in taken

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from energymeter.codec import Table
 from energymeter.profiles import Point, Profile, ScaleSource
+from energymeter.profiles.stretches import joined
 from energymeter.profiles.wire import field_of
 from energymeter.simulator.identity import identity_points, identity_stretches
 from energymeter.values import (
@@ -141,7 +142,7 @@ class ImageMaker:
         readable = self.profile.readable_in(table)
         if table in self.profile.tables:
             readable = (*readable, *identity_stretches(self.profile))
-        for first, end in _cover(points, readable):
+        for first, end in joined([*readable, *((point.address, point.end) for point in points)]):
             inside = sorted(
                 (p for p in points if first <= p.address and p.end <= end), key=_address
             )
@@ -269,14 +270,3 @@ def _nearest(exact: NDArray[np.float64], data_type: DataType) -> list[Raw]:
 
 def _address(point: Point) -> int:
     return point.address
-
-
-def _cover(points: Sequence[Point], stretches: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Stretches that hold all points, joined where they touch or overlap."""
-    cover: list[tuple[int, int]] = []
-    for first, end in sorted([*stretches, *((point.address, point.end) for point in points)]):
-        if cover and first <= cover[-1][1]:
-            cover[-1] = (cover[-1][0], max(cover[-1][1], end))
-        else:
-            cover.append((first, end))
-    return cover

@@ -96,7 +96,7 @@ class Step(BaseModel):
             return data
         step = dict(data)
         if ("fault" in step) == ("do" in step):
-            msg = "it needs either fault or do, the one thing that happens"
+            msg = "a step needs either fault or do"
             raise ValueError(msg)
         beside = {key: step.pop(key) for key in _FAULT_ONLY if key in step}
         if "do" in step:
@@ -127,20 +127,20 @@ class Step(BaseModel):
         if value not in list(Action):
             guess = nearest(str(value), list(Action))
             hint = f"did you mean {guess}?" if guess else f"use {', '.join(Action)}"
-            msg = f"{value!r} is nothing that can be done, {hint}"
+            msg = f"{value!r} is not a known action, {hint}"
             raise ValueError(msg)
         return Action(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.do is not None and self.for_s is not None and self.undone_by is None:
-            msg = f"{self.do} happens at a moment, leave for away"
+            msg = f"{self.do} happens at one moment, leave out for"
             raise ValueError(msg)
         if self.every is not None and self.every <= (self.for_s or 0.0):
             msg = "every has to be longer than what it repeats"
             raise ValueError(msg)
         if self.do is Action.CLEAR_FAULTS and self.unit:
-            msg = "clear_faults is for all units, leave unit away"
+            msg = "clear_faults applies to all units, leave out unit"
             raise ValueError(msg)
         return self
 

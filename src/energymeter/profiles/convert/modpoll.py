@@ -13,7 +13,7 @@ from energymeter.profiles.convert.draft import Draft, Imported, choice, number, 
 from energymeter.profiles.convert.naming import slug
 from energymeter.profiles.convert.outline import Exported, blocks_of, exportable, losses
 from energymeter.profiles.model import Point, Profile
-from energymeter.values import DataType, WireOrder
+from energymeter.values import DataType
 
 __all__ = ["from_modpoll", "to_modpoll"]
 
@@ -96,7 +96,8 @@ def _add(draft: Draft, cells: Sequence[str], table: Table, order: str, place: st
         if kind != "bool":
             draft.remarks.append(f"{name} is taken over as one bit, not as {kind}")
     elif kind.startswith("string"):
-        data_type, length = DataType.STRING, whole(kind[6:] or 2, f"{place}: dtype")
+        characters = whole(kind[6:] or 2, f"{place}: dtype")
+        data_type, length = DataType.STRING, (characters + 1) // 2
     elif kind in ("float16", "bool", "bool8"):
         draft.leave_out(name, f"type {kind} of a register cannot be said")
         return
@@ -117,14 +118,13 @@ def _add(draft: Draft, cells: Sequence[str], table: Table, order: str, place: st
 
 def to_modpoll(profile: Profile) -> Exported:
     """The CSV of a profile."""
-    points, warnings = exportable(profile, lambda point: True)
+    # It reads coils and discrete inputs eight at a time, as a list under one name.
+    points, warnings = exportable(profile, lambda point: point.type is not DataType.BOOL)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["device", slug(profile.model), profile.defaults.unit])
     for block in blocks_of(profile, points, _LONGEST):
         order = _ORDER_WORDS[profile.order_of(block.points[0]).letters]
-        if block.table.is_bits:
-            order = _ORDER_WORDS[WireOrder().letters]
         word = _TABLE_WORDS[block.table]
         writer.writerow(["poll", word, block.address, block.words, order])
         writer.writerows(_row(point) for point in block.points)
@@ -133,12 +133,8 @@ def to_modpoll(profile: Profile) -> Exported:
 
 
 def _row(point: Point) -> list[str]:
-    if point.type is DataType.BOOL:
-        kind = "bool"
-    elif point.type is DataType.STRING:
-        kind = f"string{point.count}"
-    else:
-        kind = _TYPE_WORDS[point.type]
+    is_text = point.type is DataType.STRING
+    kind = f"string{2 * point.count}" if is_text else _TYPE_WORDS[point.type]
     scale = "" if point.scale == 1 else str(point.scale)
     row = ["ref", point.name, str(point.address), kind, point.access, point.unit, scale]
     while not row[-1]:
