@@ -17,15 +17,15 @@ from energymeter.client import Link, Unit
 from energymeter.errors import LinkClosedError
 from energymeter.eventloop import new_event_loop
 from energymeter.profiles import Profile
-from energymeter.reader import MeterReader, ReadReport
-from energymeter.transports import Wire, parse_wire
+from energymeter.reader import MeterReader, ReadReport, wire_cost
+from energymeter.transports import parse_wire
 
 __all__ = ["BlockingLink", "BlockingUnit", "LoopThread"]
 
 Result = TypeVar("Result")
 
 _LAST_MOMENT_S: Final = 1.0
-"""What callers that wait have to take their errors home."""
+"""How long calls that are under way may take to end with their errors before they are cancelled."""
 
 
 class LoopThread:
@@ -44,12 +44,15 @@ class LoopThread:
         """Run to the end and return the result or raise the error; Ctrl-C cancels it.
 
         Raises:
-            LinkClosedError: `close` was called before.
+            LinkClosedError: `close` was called before, or this is a fork of the process that made
+                it: threads stay behind.
         """
         with self._gate:
-            if self._is_closed:
+            if self._is_closed or not self._thread.is_alive():
                 coroutine.close()
                 msg = "the link was closed"
+                if not self._is_closed:
+                    msg = "the link belongs to another process, make one in each after the fork"
                 raise LinkClosedError(msg)
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
@@ -64,7 +67,7 @@ class LoopThread:
         What still runs gets a moment to end by itself and is cancelled then.
         """
         with self._gate:
-            if self._is_closed:
+            if self._is_closed or not self._thread.is_alive():
                 return
             self._is_closed = True
             ended = asyncio.run_coroutine_threadsafe(_end_tasks(), self._loop)
@@ -92,6 +95,9 @@ class BlockingLink:
         port: TCP port, 1 to 65535; of a URL, what counts when it names none.
         timeout_s: Seconds to wait for a connection and for an answer.
         max_in_flight: Requests under way at once, when several threads ask.
+
+    Raises:
+        ConfigError: An argument is wrong, or a file that the URL names cannot be used.
     """
 
     def __init__(
@@ -100,9 +106,10 @@ class BlockingLink:
         wire = parse_wire(host, default_port=port)
         if max_in_flight != 1:
             wire = replace(wire, max_in_flight=max_in_flight)
+        self._wire = wire
+        self._link = Link.to(wire, timeout_s=timeout_s)
         self.thread = LoopThread()
         """Where the link lives."""
-        self._link = self.thread.run(_make_link(wire, timeout_s))
 
     def __enter__(self) -> Self:
         return self
@@ -125,14 +132,18 @@ class BlockingLink:
         return BlockingUnit(self.thread, self._link.unit(number))
 
     def read(self, profile: Profile, unit: int | None = None) -> ReadReport:
-        """Read a meter once; `unit` None means the profile's default."""
+        """Read a meter once; `unit` None means the profile's default.
+
+        To read it again and again keep a reader, which plans once and watches the counters:
+        `reader = MeterReader(link.unit(1).asynchronous, profile)`, then
+        `link.thread.run(reader.read())`.
+        """
         number = profile.defaults.unit if unit is None else unit
-        reader = MeterReader(self._link.unit(number), profile)
+        wire = self._wire
+        reader = MeterReader(
+            self._link.unit(number), profile, cost=wire_cost(wire), is_numbered=wire.is_numbered
+        )
         return self.thread.run(reader.read())
-
-
-async def _make_link(wire: Wire, timeout_s: float) -> Link:
-    return Link.to(wire, timeout_s=timeout_s)
 
 
 class BlockingUnit:

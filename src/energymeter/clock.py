@@ -1,4 +1,4 @@
-"""Time as something that can be handed in: the real clock, and one driven by hand.
+"""Time as an argument: the real clock, and one that a test advances by hand.
 
 Schedules and time-outs ask a `Clock`, so a test moves hours in microseconds. Knows no Modbus.
 """
@@ -16,15 +16,15 @@ __all__ = ["Alarm", "Clock", "ManualClock", "SystemClock"]
 
 
 class Alarm(Protocol):
-    """Something that will happen unless it is cancelled."""
+    """A call that will be made unless it is cancelled."""
 
     def cancel(self) -> None:
-        """See to it that it does not happen; does nothing when it has."""
+        """Prevent the call; does nothing once it was made."""
         ...
 
 
 class Clock(Protocol):
-    """What time is it, and wake me then."""
+    """Tells the time and wakes at a given one."""
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start; never steps back."""

@@ -7,7 +7,7 @@ Imports nothing of ours.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 __all__ = [
     "ConfigError",
@@ -58,13 +58,23 @@ class MeterError(Exception):
         """The sentence alone, without the context attributes."""
         return str(self.args[0])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is copied by a call with its `args`, which lack what is given by keyword.
+        return self._revived, (self.args,), self.__dict__
+
+    @classmethod
+    def _revived(cls, args: tuple[Any, ...]) -> Self:
+        error = cls.__new__(cls)
+        error.args = args
+        return error
+
 
 class ConfigError(MeterError, ValueError):
     """Something the user wrote is wrong; found before any byte is sent."""
 
 
 class EndpointError(ConfigError):
-    """A host, port or address that cannot be one."""
+    """An invalid host, port or address."""
 
 
 class ProfileError(ConfigError):
@@ -72,7 +82,7 @@ class ProfileError(ConfigError):
 
 
 class LinkError(MeterError, ConnectionError):
-    """The way to the meter is not there."""
+    """There is no connection to the meter."""
 
     retryable = True
 
@@ -102,7 +112,7 @@ class RequestTimeout(MeterError, TimeoutError):  # noqa: N818 - the built-in twi
 
 
 class UnitSilentError(RequestTimeout):
-    """A unit was not asked: it has been silent, and others on its link want their turns."""
+    """A unit was not asked: it has been silent, and other units on its link take precedence."""
 
 
 class ProtocolError(MeterError):
@@ -110,7 +120,7 @@ class ProtocolError(MeterError):
 
 
 class LocalProtocolError(ProtocolError, ValueError):
-    """We were asked to send something the specification forbids.
+    """The caller asked to send something the specification forbids.
 
     Attributes:
         code: The exception code a server answers to such a request.
@@ -165,7 +175,7 @@ class MismatchError(RemoteProtocolError):
 
 
 class ExceptionReplyError(MeterError):
-    """The meter answered: no.
+    """The meter answered with an exception.
 
     Attributes:
         function: The function that was refused, 1 to 127.
@@ -192,11 +202,11 @@ class ExceptionReplyError(MeterError):
 
 
 class DecodeError(MeterError):
-    """Words that cannot be the value they should be."""
+    """Register words that cannot be decoded as the expected value."""
 
 
 class SinkError(MeterError):
-    """What was read could not be passed on."""
+    """A reading could not be forwarded."""
 
 
 class SinkUnavailableError(SinkError):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import pytest
 from tests.support import scripted
@@ -13,9 +17,19 @@ from tests.support.loops import until
 from tests.support.scripted import ScriptedServer, word_at
 
 from energymeter.blocking import BlockingLink, LoopThread
-from energymeter.errors import EndpointError, LinkClosedError, LinkOpenError, MeterError
-from energymeter.profiles import parse_profile
+from energymeter.codec import ReadRequest
+from energymeter.errors import (
+    ConfigError,
+    EndpointError,
+    LinkClosedError,
+    LinkOpenError,
+    MeterError,
+)
+from energymeter.profiles import ProfileLibrary, parse_profile
+from energymeter.reader import MeterReader, wire_cost
 from energymeter.server import BitImage, ModbusServer, RegisterImage, Tables
+from energymeter.testing import PtyBus
+from energymeter.transports import parse_wire
 
 
 @pytest.fixture
@@ -104,6 +118,19 @@ def test_an_endpoint_that_cannot_be_starts_no_thread() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize(
+    ("url", "timeout_s"),
+    [("tls://127.0.0.1?ca=not-there.pem", 1.0), ("127.0.0.1", 0.0)],
+)
+def test_a_link_that_cannot_be_made_leaves_no_thread(url: str, timeout_s: float) -> None:
+    before = threading.active_count()
+
+    with pytest.raises(ConfigError):
+        BlockingLink(url, timeout_s=timeout_s)
+
+    assert threading.active_count() == before
+
+
 def test_many_threads_share_a_link_and_each_gets_its_own_answers(server: ScriptedServer) -> None:
     with BlockingLink("127.0.0.1", server.port, max_in_flight=4) as link:
 
@@ -185,3 +212,53 @@ def test_a_blocking_call_raises_meter_errors_only_from_the_wire(server: Scripted
     server.manner = scripted.garbage
     with BlockingLink("127.0.0.1", server.port) as link, pytest.raises(MeterError):
         link.unit(1).read_holding_registers(0)
+
+
+def test_a_meter_on_a_serial_line_is_read_as_is_best_there() -> None:
+    profile = ProfileLibrary().load("sdm120")
+    with PtyBus({1: profile}) as bus:
+        with BlockingLink(bus.url) as link:
+            assert link.read(profile).is_complete
+        asked = [(request.address, request.count) for request in bus.requests]
+
+    cost = wire_cost(parse_wire(bus.url))
+    planned = MeterReader(AnyUnit(), profile, cost=cost, is_numbered=False).blocks
+    assert asked[: len(planned)] == [(block.address, block.count) for block in planned]
+    assert planned != MeterReader(AnyUnit(), profile).blocks
+
+
+class AnyUnit:
+    """Asked nothing."""
+
+    async def read(self, request: ReadRequest) -> bytes:
+        raise NotImplementedError
+
+
+_FORKS: Final = """
+import os, sys
+from energymeter import BlockingLink, LinkError
+
+with BlockingLink("127.0.0.1", int(sys.argv[1])) as link:
+    link.unit(1).read_holding_registers(0)
+    if os.fork():
+        assert os.wait()[1] == 0
+        link.unit(1).read_holding_registers(0)
+    else:
+        try:
+            link.unit(1).read_holding_registers(0)
+        except LinkError as error:
+            assert "process" in str(error), error
+        else:
+            sys.exit("it was read")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_link_made_before_a_fork_says_so_in_the_child_and_goes_on_in_the_parent(
+    server: ScriptedServer,
+) -> None:
+    script = [sys.executable, "-W", "ignore", "-c", _FORKS, str(server.port)]
+
+    done = subprocess.run(script, timeout=20, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")

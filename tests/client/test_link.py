@@ -141,6 +141,15 @@ def test_a_link_without_a_single_request_in_flight_is_refused() -> None:
         Link(TcpEndpoint("127.0.0.1", 1), max_in_flight=0)
 
 
+@pytest.mark.parametrize("name", ["timeout_s", "connect_timeout_s"])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_time_out_that_is_no_time_is_refused(name: str, seconds: float) -> None:
+    limits: dict[str, Any] = {name: seconds}
+
+    with pytest.raises(ConfigError, match="use more than 0"):
+        Link(TcpEndpoint("127.0.0.1", 1), **limits)
+
+
 # Time-outs
 
 

@@ -335,7 +335,7 @@ def test_bytes_beyond_an_rtu_frame_are_told(side: Side | None) -> None:
     explanation = explain_frame(first + second, side=side)
 
     assert not explanation.is_sound
-    assert explanation.summary.startswith("RTU, unit 9: answer with 1 registers: 4660; and 5 bytes")
+    assert explanation.summary.startswith("RTU, unit 9: answer with 1 register: 4660; and 5 bytes")
     assert explanation.parts[-1].data == second
     assert bytes_of(explanation) == first + second
 

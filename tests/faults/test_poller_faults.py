@@ -127,7 +127,7 @@ def faults() -> dict[str, tuple[Manner, str]]:
         "late": (scripted.late(TIMEOUT_S + 0.02), "no answer from"),
         "very late": (scripted.late(TIMEOUT_S * 3), "no answer from"),
         "another's id": (scripted.other_transaction, "no answer from"),
-        "another unit": (scripted.other_unit, "an answer of unit 2 came, asked was unit 1"),
+        "another unit": (scripted.other_unit, "an answer from unit 2 came instead of unit 1"),
         "another function": (scripted.other_function, "the answer is for function 4"),
         "wrong byte count": (scripted.wrong_byte_count, "byte count of the answer is not its size"),
         "fewer words": (scripted.fewer_words, "the answer has 8 bytes, expected were 10"),
@@ -143,7 +143,7 @@ def faults() -> dict[str, tuple[Manner, str]]:
         "one behind": (one_behind(), "no answer from"),
         "one behind, of another unit": (
             one_behind_with_the_new_number(),
-            "an answer of unit 2 came",
+            "an answer from unit 2 came",
         ),
     }
 

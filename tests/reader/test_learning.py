@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.peculiar import MemoryUnit, Peculiar, profile_of, served
 
 from energymeter.client import Link
 from energymeter.clock import ManualClock
+from energymeter.codec import ReadRequest
 from energymeter.errors import RequestTimeout
 from energymeter.planner import plan_reads
 from energymeter.profiles import Profile, ProfileLibrary
@@ -42,10 +44,17 @@ def meter(profile: Profile, **habits: Any) -> Peculiar:
 class Bench:
     """A reader of a peculiar meter, polled by hand."""
 
-    def __init__(self, profile: Profile, handler: Peculiar, **keys: Any) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        handler: Peculiar,
+        *,
+        unit: type[MemoryUnit] = MemoryUnit,
+        **keys: Any,
+    ) -> None:
         self.handler = handler
         self.clock = ManualClock()
-        self.unit = MemoryUnit(handler)
+        self.unit = unit(handler)
         self.reader = MeterReader(self.unit, profile, clock=self.clock, **keys)
         self.reports: list[ReadReport] = []
         self.requests: list[int] = []
@@ -426,3 +435,90 @@ def test_a_refused_block_of_a_meter_with_scale_registers_is_examined() -> None:
 
     assert report.failures
     assert report["frequency"].value == 0
+
+
+class Impatient(MemoryUnit):
+    """A unit whose asker is cancelled at each question after so many; None: never."""
+
+    patience: int | None = None
+
+    async def read(self, request: ReadRequest) -> bytes:
+        if self.patience is not None:
+            if not self.patience:
+                raise asyncio.CancelledError
+            self.patience -= 1
+        return await super().read(request)
+
+
+def polls_cut_short(bench: Bench, *, after: int, times: int) -> None:
+    """Begin so many polls, each cancelled after so many requests."""
+    unit = bench.unit
+    assert isinstance(unit, Impatient)
+    for _ in range(times):
+        unit.patience = after
+        with suppress(asyncio.CancelledError):
+            bench.poll()
+    unit.patience = None
+    bench.reports.clear()
+    bench.requests.clear()
+
+
+@pytest.mark.parametrize("after", [3, 9, 15, 16, 20, 24])
+def test_learning_that_is_cancelled_goes_on_from_what_it_knows(after: int) -> None:
+    bench = Bench(DENSE, meter(DENSE, holes={17, 60, 61}), unit=Impatient)
+    polls_cut_short(bench, after=after, times=8)
+
+    bench.poll(4)
+
+    gone = {"at_17", "at_60", "at_61"}
+    told = [event.name for report in bench.reports for event in report.events]
+    assert len(told) == len(set(told)), "each is told once"
+    assert {r.name for r in bench.reports[-1] if r.quality is not Quality.GOOD} == gone
+    assert bench.requests[-1] == len(bench.reader.blocks)
+    bench.check_values()
+
+
+def test_learning_that_is_cancelled_needs_fewer_requests_than_patience_to_end() -> None:
+    bench = Bench(DENSE, meter(DENSE, holes={17, 60, 61}), unit=Impatient)
+    polls_cut_short(bench, after=16, times=6)
+
+    report = bench.poll()
+
+    assert report.is_complete
+    assert bench.requests == [len(bench.reader.blocks)]
+
+
+def test_meter_that_refuses_everything_teaches_nothing_when_that_is_cancelled() -> None:
+    bench = Bench(DENSE, meter(DENSE, holes=set(range(200))), unit=Impatient)
+    polls_cut_short(bench, after=12, times=10)
+    bench.handler.holes.clear()
+
+    report = bench.poll()
+
+    assert set(report.qualities) == {Quality.GOOD}
+    assert report.events == []
+
+
+@pytest.mark.parametrize("apart", [0, 3, 9, 21])
+def test_readings_of_one_reader_at_once_take_turns(apart: int) -> None:
+    class Slow(MemoryUnit):
+        async def read(self, request: ReadRequest) -> bytes:
+            await asyncio.sleep(0)
+            return await super().read(request)
+
+    bench = Bench(DENSE, meter(DENSE, holes={17, 60, 61}), unit=Slow)
+
+    async def read_after(turns: int) -> ReadReport:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await bench.reader.read()
+
+    async def readings() -> list[ReadReport]:
+        return list(await asyncio.gather(*(read_after(n * apart) for n in range(4))))
+
+    bench.reports = asyncio.run(readings())
+
+    told = [event.name for report in bench.reports for event in report.events]
+    assert len(told) == len(set(told)), "each is told once"
+    assert bench.reports[-1].is_complete
+    bench.check_values()

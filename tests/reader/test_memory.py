@@ -59,6 +59,7 @@ def test_meters_do_not_share_a_memory(tmp_path: Path) -> None:
         '"x"',
         json.dumps({"format": 1}),
         '{"format": 1, "meter": {}}',
+        "[" * 100_000,
     ],
 )
 def test_broken_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
@@ -117,6 +118,14 @@ def test_saving_leaves_no_other_file_behind(tmp_path: Path) -> None:
     memory(tmp_path).save(Knowledge())
 
     assert list(tmp_path.iterdir()) == [memory(tmp_path).path]
+
+
+def test_saving_that_fails_leaves_no_other_file_behind(tmp_path: Path) -> None:
+    kept = memory(tmp_path)
+    kept.path.mkdir()  # nothing can be put in its place
+    kept.save(KNOWN)
+
+    assert list(tmp_path.iterdir()) == [kept.path]
 
 
 @pytest.mark.parametrize(

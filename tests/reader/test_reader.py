@@ -24,7 +24,7 @@ from energymeter.errors import (
     RequestTimeout,
 )
 from energymeter.profiles import Profile, parse_profile
-from energymeter.reader import MeterReader, Quality, ReadReport
+from energymeter.reader import Failure, MeterReader, Quality, ReadReport
 
 REFUSED = ExceptionReplyError("refused", function=3, code=2)
 
@@ -359,3 +359,23 @@ def test_a_report_lists_its_points_in_the_order_of_their_addresses() -> None:
 
     assert len(report) == 3
     assert [(r.name, r.value) for r in report] == [("at_3", 3), ("at_5", 5), ("at_7", 7)]
+
+
+def test_a_printed_report_says_how_the_reading_went() -> None:
+    clock = ManualClock(datetime(2026, 3, 29, 1, 0, tzinfo=UTC))
+    unit = FakeUnit({0: REFUSED})
+    report = report_of(MeterReader(unit, islands(3), clock=clock, learn=False))
+
+    assert report.failures == [Failure(report.failures[0].block, REFUSED)]
+    assert repr(report) == "<ReadReport 2026-03-29 01:00:00 UTC: 2 of 3 values good, 1 read failed>"
+    assert repr(report_of(MeterReader(FakeUnit(), islands(1), clock=clock))) == (
+        "<ReadReport 2026-03-29 01:00:00 UTC: 1 of 1 values good>"
+    )
+
+
+@pytest.mark.parametrize("ratio", [0, -20, float("nan"), float("inf")])
+def test_a_transformer_ratio_that_cannot_be_is_refused(ratio: float) -> None:
+    points = [{"name": "current", "address": 0, "type": "uint16", "ratio": ["ct"]}]
+
+    with pytest.raises(ConfigError, match="ratio of the ct"):
+        MeterReader(FakeUnit(), profile_of(points), ratios={"ct": ratio})

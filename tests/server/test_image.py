@@ -130,3 +130,13 @@ def test_replacing_bits_forgets_the_old_ones() -> None:
 
     assert image.read(0, 1) is None
     assert image.read(1, 1) == b"\x00"
+
+
+@pytest.mark.parametrize("address", [-1, 0x10000])
+def test_bits_outside_the_address_space_are_refused_and_nothing_changes(address: int) -> None:
+    image = BitImage([(7, True)])
+
+    with pytest.raises(ValueError, match="the bit at"):
+        image.replace([(3, True), (address, True)])
+
+    assert (image.read(7, 1), image.read(3, 1)) == (b"\x01", None)

@@ -144,3 +144,9 @@ def test_tables_that_are_one_object_mirror_each_other() -> None:
 def test_a_server_id_longer_than_a_message_is_refused_when_it_is_given() -> None:
     with pytest.raises((ConfigError, LocalProtocolError)):
         Tables(server_id=bytes(252))
+
+
+@pytest.mark.parametrize("words", [0, 126, 200])
+def test_a_longest_read_that_no_message_holds_is_refused(words: int) -> None:
+    with pytest.raises(ConfigError, match="use 1 to 125"):
+        Tables(max_read_words=words)

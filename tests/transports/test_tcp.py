@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -10,6 +11,7 @@ from tests.transports.ears import Ear, Ears
 
 from energymeter.errors import ConfigError, EndpointError, LinkOpenError, UnknownHostError
 from energymeter.transports import TcpEndpoint, TcpListener
+from energymeter.transports.endpoint import parse_host_port
 
 
 @on_each_loop
@@ -75,7 +77,34 @@ def test_ipv6_is_spoken(loop: str) -> None:
     run(scenario(), loop)
 
 
-@pytest.mark.parametrize(("host", "port"), [("", 502), ("meter", 0), ("meter", 65536)])
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("", 502), ("meter", 0), ("meter", 65536), ("tcp://meter", 502), ("a meter", 502)],
+)
 def test_an_impossible_place_to_reach_is_refused(host: str, port: int) -> None:
     with pytest.raises(EndpointError):
         TcpEndpoint(host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("127.0.0.1 502", "has a space or a slash"),
+        ("meter:", "the port is 'empty'"),
+        (f"meter:{'1' * 5000}", "use a number from 1 to 65535"),
+        (":502", "has no host name"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_in_words(text: str, words: str) -> None:
+    with pytest.raises(EndpointError, match=words) as refused:
+        parse_host_port(text, 502)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+def test_a_name_that_no_host_can_have_is_an_unknown_host(host: str) -> None:
+    async def scenario() -> None:
+        with pytest.raises(UnknownHostError, match="no name has such parts"):
+            await TcpEndpoint(host).connect(asyncio.Protocol)
+
+    run(scenario())

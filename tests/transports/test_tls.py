@@ -261,7 +261,7 @@ def test_a_port_nobody_listens_on_is_said_as_with_tcp(loop: str, pki: Pki) -> No
         ({"ca": "/nowhere/ca.pem"}, "ca /nowhere/ca.pem cannot be read (No such file"),
         ({"cert": "/nowhere/me.pem"}, "cert /nowhere/me.pem cannot be read"),
         ({"key": "/nowhere/me.key"}, "key /nowhere/me.key cannot be read"),
-        ({"cert": None}, "is of no use without a certificate"),
+        ({"cert": None}, "has no effect without a certificate"),
         ({"ca": "{folder}"}, "cannot be read (Is a directory)"),
         ({"ca": "{text}"}, "holds no certificate in PEM form"),
         ({"cert": "{text}"}, "holds no certificate in PEM form"),

@@ -116,7 +116,7 @@ BAD = [
     ("tcp://meter:70000", "port 70000 is out of range"),
     ("tcp://:70000", "port 70000 is out of range"),
     ("tcp://me ter", "has no host name"),
-    ("tcp://meter:502/1", "nothing may stand behind the port but ?options, leave out /1"),
+    ("tcp://meter:502/1", "only ?options may follow the port, leave out /1"),
     ("tcp://[::1", "is not [IPV6]:PORT"),
     ("tcp://a:b:c", "is neither HOST:PORT nor an IPv6 address"),
     ("tcp://admin:secret@meter", "tcp://***@meter: Modbus has no user names"),
@@ -149,10 +149,10 @@ BAD = [
     ("tcp://m?timeout=1&timeout=2", "option 'timeout' is given twice"),
     ("tcp://m?timeout=0", "use more than 0 to 86400 s"),
     ("tcp://m?timeout=100000", "use more than 0 to 86400 s"),
-    ("tcp://m?pause=5m", "pause=5m is no duration, write 50ms, 1.5s or 2 (seconds)"),
-    ("tcp://m?pause=-1", "is no duration"),
-    ("tcp://m?pause=1e3", "is no duration"),
-    ("tcp://m?pause=nan", "is no duration"),
+    ("tcp://m?pause=5m", "pause=5m is not a duration, write 50ms, 1.5s or 2 (seconds)"),
+    ("tcp://m?pause=-1", "is not a duration"),
+    ("tcp://m?pause=1e3", "is not a duration"),
+    ("tcp://m?pause=nan", "is not a duration"),
     ("tcp://m?in_flight=0", "in_flight=0 is not possible, use 1 to 1024"),
     ("tcp://m?in_flight=9999999999999999999999", "use 1 to 1024"),
     ("tcp://m?in_flight=two", "use 1 to 1024"),
@@ -167,7 +167,7 @@ BAD = [
     ("rtu:///dev/x?bytesize=7", "RTU needs 8 data bits"),
     ("ascii:///dev/x?bytesize=6", "bytesize=6 is not possible, use 7 to 8"),
     ("rtu:///dev/x?echo=1", "echo=1 is not possible, use yes or no"),
-    ("rtu+tcp://m?parity=E", "parity says nothing without baudrate"),
+    ("rtu+tcp://m?parity=E", "parity has no effect without baudrate"),
 ]
 
 

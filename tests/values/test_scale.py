@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -82,50 +81,3 @@ def test_value_is_the_nearest_float_to_the_exact_one(
     exact = Fraction(raw * scale.multiplier + scale.summand, scale.divisor)
 
     assert scale.to_value(raw) == (int(exact) if scale.divisor == 1 else float(exact))
-
-
-@given(st.sampled_from(INTEGERS), SCALES, st.data())
-def test_value_goes_back_to_its_raw_number(
-    data_type: DataType, scale: Scale, data: st.DataObject
-) -> None:
-    low, high = data_type.integer_range
-    raw = data.draw(st.integers(max(low, -(2**48)), min(high, 2**48)))
-
-    assert scale.to_raw(scale.to_value(raw), data_type) == raw
-
-
-@given(st.sampled_from(INTEGERS), st.sampled_from([1, 10, -1]), st.data())
-def test_whole_value_of_any_size_goes_back_to_its_raw_number(
-    data_type: DataType, factor: int, data: st.DataObject
-) -> None:
-    scale = Scale.of(factor)
-    raw = data.draw(st.integers(*data_type.integer_range))
-
-    assert scale.to_raw(scale.to_value(raw), data_type) == raw
-
-
-@pytest.mark.parametrize("data_type", INTEGERS)
-@pytest.mark.parametrize("value", [1e30, -1e30, 10**30, -(10**30)])
-def test_whole_number_type_saturates_at_its_ends(data_type: DataType, value: float) -> None:
-    low, high = data_type.integer_range
-
-    assert IDENTITY.to_raw(value, data_type) == (high if value > 0 else low)
-
-
-@pytest.mark.parametrize(
-    ("value", "raw"), [(230.14, 2301), (230.16, 2302), (-0.04, 0), (6553.6, 65535), (-1.0, 0)]
-)
-def test_raw_number_is_the_nearest_the_type_has(value: float, raw: int) -> None:
-    assert Scale.of(Decimal("0.1")).to_raw(value, DataType.UINT16) == raw
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("data_type", INTEGERS)
-def test_what_is_not_finite_has_no_whole_raw_number(data_type: DataType, value: float) -> None:
-    with pytest.raises(ValueError, match=data_type):
-        IDENTITY.to_raw(value, data_type)
-
-
-def test_what_is_not_finite_passes_into_a_float_register() -> None:
-    assert IDENTITY.to_raw(math.inf, DataType.FLOAT32) == math.inf
-    assert math.isnan(Scale.of(Decimal("0.1")).to_raw(math.nan, DataType.FLOAT64))

@@ -35,6 +35,7 @@ def test_what_was_meant_is_found_again(value: float) -> None:
 def test_float32_with_six_meant_decimals_comes_back_exactly() -> None:
     assert shortest(float32(230.1), DataType.FLOAT32) == 230.1
     assert shortest(float32(0.123456), DataType.FLOAT32) == 0.123456
+    assert shortest(109.4886245727539, DataType.FLOAT32) == 109.488625  # nine digits tell it
 
 
 @given(st.floats(width=32, allow_nan=False))

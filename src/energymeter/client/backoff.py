@@ -9,7 +9,7 @@ __all__ = ["Backoff"]
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to leave alone what failed.
+    """How long to wait after a failure before the next attempt.
 
     The pause starts at `first_s`, doubles up to `longest_s`, and each is shortened by a random
     share of up to `jitter`, so that many links do not come back in step.

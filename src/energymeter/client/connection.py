@@ -32,7 +32,7 @@ _TOLERATED_GAPS_S: Final = {Framing.RTU: 0.1, Framing.ASCII: 1.0}
 the specification allows a second. With a length in front a pause says nothing."""
 
 _LATEST_S: Final = 60.0
-"""So long after a question was given up its answer is not reckoned with any more."""
+"""How long after a question was given up a late answer to it is still expected."""
 
 _EARLY_S: Final = 0.001
 """Loops count in milliseconds; an alarm this much early counts as on time."""
@@ -78,9 +78,9 @@ class Connection(asyncio.Protocol):
         self.was_heard = False
         """Whether any came."""
         self.is_wanted = False
-        """Whether somebody has something to ask here: a peer that hangs up then has failed."""
+        """Whether a request was or will be sent here: then it is a fault if the peer hangs up."""
         self.leftover: asyncio.Future[bool] | None = None
-        """A question whose asker has gone, while it takes the line; whether it was answered."""
+        """Set while a cancelled question still holds the line; tells whether it was answered."""
         self._owner = owner
         self.tap = owner.tap
         """Told every byte and event; may be changed at any time."""
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
             self._await_rest()
 
     def is_ready_for(self, unit: int, request: Request) -> bool:
-        """Whether it is seen at a glance that this may be asked at once."""
+        """A quick check: whether this can surely be asked at once, without a fence."""
         ordered = self.ordered
         return ordered is None or (self.leftover is None and ordered.is_clear(unit, request))
 
@@ -189,10 +189,10 @@ class Connection(asyncio.Protocol):
         return transaction
 
     def leave(self, transaction: int) -> asyncio.Future[bool] | None:
-        """Learn that who asked is not interested any more.
+        """Learn that the asker was cancelled.
 
         Where answers carry no transaction the line stays taken until it is answered or given up,
-        and the future returned says which. None: it is of no consequence.
+        and the future returned says which. None: the line is free at once.
         """
         if self.ordered is None or not self.ordered.in_flight:
             self.state.forget(transaction)

@@ -28,10 +28,10 @@ _ALIVE_S: Final = 120.0
 """How long after its last answer a unit counts as alive, for the others' sake."""
 
 _LATENCY_FACTOR: Final = 4.0
-"""Patience with a known unit, in multiples of its slowest answer of late."""
+"""Time-out of a known unit, in multiples of its slowest recent answer."""
 
 _SHORTEST_TIMEOUT_S: Final = 0.2
-"""No unit is given less: some answer late once in a while."""
+"""No unit is given less time: some are late once in a while."""
 
 _DEAFNESS_S: Final = 0.6
 """After a question that a silent unit did not answer, other units on a serial line may be deaf for
@@ -68,7 +68,7 @@ class UnitHealth:
     """How long it thinks on average, without the time on a serial line; 0.0: no answer yet."""
 
     slowest_s: float = 0.0
-    """The slowest answer of late, likewise, or the longest that one was waited for in vain."""
+    """The slowest recent answer, likewise, or the longest time-out since."""
 
     last_answer_at: float | None = None
     silent_since: float | None = None
@@ -79,7 +79,7 @@ class UnitHealth:
     """A silent unit is left alone until then."""
 
     paid_until: float = 0.0
-    """The part of the time that the silent may cost is used up by this one until then."""
+    """Until then this unit has used up the share of time that silent units may cost."""
 
     @property
     def is_silent(self) -> bool:

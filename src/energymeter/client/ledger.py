@@ -1,4 +1,4 @@
-"""What became of each question: the figures of its unit and of its link, and the pauses behind it.
+"""Book-keeping for each question: statistics of its unit and link, and the pause that follows it.
 
 No socket; it is told when a question is over, and how.
 """

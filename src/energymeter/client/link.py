@@ -1,4 +1,4 @@
-"""One link shared by many units: whose turn it is, time-outs, and what is done about answers.
+"""One link shared by many units: turns, time-outs, and which requests are repeated.
 
 A link opens when it is first used, and again after it was lost (`opener.py`). Requests wait for
 their turn, the urgent ones first, and for the pauses of the wire (`pace.py`). A unit that is silent
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from math import inf
 from typing import Final, Self
 
 from energymeter.client.backoff import Backoff
@@ -59,25 +60,28 @@ _MAX_FENCES: Final = 8
 
 
 class Link:
-    """A connection to where one or more units are.
+    """A connection to one or more units, opened at the first request and again after a loss.
+
+    It belongs to the event loop in which it is first used.
 
     Args:
         endpoint: Where it leads.
         framing: The envelope of the messages.
-        pacing: When it may send; by default as soon as it is a request's turn.
+        pacing: The pauses to keep before sending; none by default.
         timeout_s: How long to wait for an answer, seconds, unless a request says otherwise. The
             time that question and answer take on a slow line comes on top.
         connect_timeout_s: How long opening may take, seconds; None means `timeout_s`.
         max_in_flight: Requests that may be under way at once, 1 or more. Most meters want 1, and
             framings without transactions allow no more.
-        ignores_transactions: Whether answers carry any transaction, as those of some gateways.
+        ignores_transactions: Whether the transaction numbers of answers mean nothing, because the
+            gateway does not repeat those of the requests.
         removes_echo: Whether everything sent comes back first, as from some two-wire adapters.
         backoff: Pauses between failed attempts to open the link.
-        clock: Times it all.
+        clock: Measures all times but that of opening.
         tap: Told every byte and event.
 
     Raises:
-        ConfigError: Fewer than 1 request may be in flight.
+        ConfigError: Fewer than 1 request may be in flight, or a time-out is not above 0.
     """
 
     def __init__(  # noqa: PLR0913 - each is a property of the wire that users set
@@ -98,6 +102,12 @@ class Link:
         if max_in_flight < 1:
             msg = f"{max_in_flight} requests in flight are not possible, use 1 or more"
             raise ConfigError(msg)
+        if connect_timeout_s is None:
+            connect_timeout_s = timeout_s
+        for limit_s in (timeout_s, connect_timeout_s):
+            if not 0 < limit_s < inf:
+                msg = f"a timeout of {limit_s:g} s is not possible, use more than 0"
+                raise ConfigError(msg)
         self.endpoint = endpoint
         self.framing = framing
         self.timeout_s = timeout_s
@@ -116,7 +126,7 @@ class Link:
             framing=framing,
             is_ordered=is_ordered,
             removes_echo=removes_echo,
-            connect_timeout_s=timeout_s if connect_timeout_s is None else connect_timeout_s,
+            connect_timeout_s=connect_timeout_s,
             backoff=backoff,
             clock=self.clock,
             tap=tap,
@@ -132,13 +142,13 @@ class Link:
         clock: Clock | None = None,
         tap: Tap | None = None,
     ) -> Self:
-        """The link a URL describes, such as `rtu:///dev/ttyUSB0?baudrate=9600`.
+        """Make the link that a URL describes, such as `rtu:///dev/ttyUSB0?baudrate=9600`.
 
         Args:
             wire: The URL, as a text or parsed.
             timeout_s: How long to wait for an answer unless the URL says it; None: 1 s.
             backoff: Pauses between failed attempts to open the link.
-            clock: Times it all.
+            clock: Measures all times but that of opening.
             tap: Told every byte and event.
 
         Raises:
@@ -233,7 +243,7 @@ class Link:
             RequestTimeout: No answer in time; a `UnitSilentError`: it was not even asked.
             ExceptionReplyError: The unit refused.
             RemoteProtocolError: The answer was of another question, or no Modbus at all.
-            LocalProtocolError: Nobody can answer, for everybody is addressed.
+            LocalProtocolError: Unit 0 on a serial line, where it means all units and none answers.
         """
         # Flat on purpose: this is what polling spends its time in.
         units = self._units
@@ -351,7 +361,7 @@ class Link:
         patience_s: float,
         priority: Priority,
     ) -> Connection:
-        """See to it that the unit may be asked now, and that its answer will be its answer."""
+        """Wait until the unit may be asked and its answer cannot be mistaken for another."""
         if health.timeouts_in_row and priority is not Priority.PERSON:
             self._check_silent(unit, health)
         connection = await self._quiet(unit)
@@ -362,7 +372,8 @@ class Link:
             with contextlib.suppress(ExceptionReplyError):  # an answer like any other
                 await self._answer(connection, unit, health, fence, patience_s, is_fence=True)
             connection = await self._quiet(unit)
-        msg = f"unit {unit} at {self} says so much that its answers cannot be told apart"
+        told = "sends so many unrequested answers that they cannot be matched to requests"
+        msg = f"unit {unit} at {self} {told}"
         raise MismatchError(msg, endpoint=str(self), unit=unit)
 
     async def _quiet(self, unit: int) -> Connection:
@@ -383,7 +394,8 @@ class Link:
     def _meet(self, unit: int) -> UnitHealth:
         """A unit that was not asked before."""
         if not unit and not self.framing.has_transactions:
-            msg = "unit 0 is everybody on a serial line and nobody answers, give the unit's number"
+            told = "unit 0 is the broadcast address on a serial line and nobody answers it"
+            msg = f"{told}, give a unit id"
             raise LocalProtocolError(msg)
         return self.health.of(unit)
 
@@ -396,7 +408,7 @@ class Link:
         silent_s = 0.0 if since is None else now - since
         msg = (
             f"unit {unit} at {self} has been silent for {silent_s:.0f} s, it is left alone for "
-            f"{wait_s:.1f} s more because the others want to be asked"
+            f"{wait_s:.1f} s more so that the other units keep their rate"
         )
         raise UnitSilentError(msg, endpoint=str(self), unit=unit)
 

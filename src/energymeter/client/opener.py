@@ -1,4 +1,4 @@
-"""Open a link when it is needed, and again when it was lost; leave it alone when that fails.
+"""Open a link when it is needed, and again when it was lost; pause after each failure.
 
 One connection at a time. Between failed attempts it waits longer and longer (`Backoff`). An
 attempt counts as a success once something was heard on the connection: a peer that has no place
@@ -152,7 +152,7 @@ class Opener:
             async with asyncio.timeout(self._connect_timeout_s) as self._limit:
                 await self.endpoint.connect(lambda: connection)
         except BaseException:
-            # An attempt that was given up may come to life even now; nobody wants it any more.
+            # The loop may still complete an attempt that was given up: it is dropped then.
             connection.drop(self._given_up)
             raise
         finally:

@@ -29,7 +29,7 @@ _Waiting = tuple[int, int, asyncio.Future[None]]
 class Turns:
     """A number of places on a link, taken before a request and given back after it.
 
-    `free` may be counted down by hand where it is above 0 (the fast way in): nobody waits then.
+    A caller may decrement `free` itself while it is above 0, which is faster: nobody waits then.
 
     Args:
         places: Requests that may be under way at once, 1 or more.
@@ -68,7 +68,7 @@ class Turns:
             raise
 
     def give_back(self) -> None:
-        """Leave a place to whoever is next."""
+        """Give a place back, to whoever is next in the queue."""
         while self._queue:
             future = heapq.heappop(self._queue)[2]
             if not future.done():

@@ -100,7 +100,7 @@ class ClientState(Generic[Token]):
 def judge(unit: int, pdu: bytes, asked_unit: int, request: Request) -> bytes | MeterError:
     """The answer as it is handed out: its PDU, the unit's refusal, or what is wrong with it."""
     if unit != asked_unit:
-        msg = f"an answer of unit {unit} came, asked was unit {asked_unit}; it was not used"
+        msg = f"an answer from unit {unit} came instead of unit {asked_unit}; it was not used"
         return MismatchError(msg, data=pdu, unit=asked_unit)
     if is_exception(request, pdu):
         code = pdu[1]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from energymeter.codec.ascii_mode import MAX_ASCII_BYTES
 from energymeter.codec.checksum import crc16, lrc
 from energymeter.codec.codes import Function
-from energymeter.codec.explain_message import Part, explain_message
+from energymeter.codec.explain_message import Part, amount, explain_message
 from energymeter.codec.framing import Framing, Side
 from energymeter.codec.length import message_bytes
 
@@ -97,7 +97,7 @@ def _mbap(data: bytes, side: Side | None) -> Explanation:
     parts = [
         Part(data[0:2], f"transaction {int.from_bytes(data[0:2], 'big')}"),
         Part(data[2:4], "protocol 0, Modbus"),
-        Part(data[4:6], f"{length} bytes follow{remark}"),
+        Part(data[4:6], f"{amount(length, 'byte')} follow{remark}"),
         _unit_part(data[6:7], data[6]),
         *message.parts,
     ]

@@ -24,7 +24,7 @@ from energymeter.codec.messages_ext import (
 )
 from energymeter.errors import InvalidRequestError
 
-__all__ = ["MessageWords", "Part", "explain_message"]
+__all__ = ["MessageWords", "Part", "amount", "explain_message"]
 
 
 class Part(NamedTuple):
@@ -112,7 +112,7 @@ def _as_request(request: Request, pdu: bytes, side: Side | None) -> tuple[str, l
     name = Function(request.function).phrase
     match request:
         case ReadRequest(address=address, count=count):
-            parts = [Part(pdu[1:3], f"address {address}"), Part(pdu[3:5], f"{count} items")]
+            parts = [Part(pdu[1:3], f"address {address}"), Part(pdu[3:5], amount(count, "item"))]
             return f"request to {name} {_span(address, count)}", parts
         case WriteCoil(address=address, value=value):
             state = "ON" if value else "OFF"
@@ -139,7 +139,7 @@ def _as_request(request: Request, pdu: bytes, side: Side | None) -> tuple[str, l
             parts = [
                 Part(pdu[1:5], f"read {read}"),
                 Part(pdu[5:9], f"write {write}"),
-                Part(pdu[9:10], f"{pdu[9]} bytes follow"),
+                Part(pdu[9:10], f"{amount(pdu[9], 'byte')} follow"),
                 Part(pdu[10:], f"values {_list(request.words)}"),
             ]
             return f"request to write {write} and read {read}", parts
@@ -157,6 +157,11 @@ def _as_request(request: Request, pdu: bytes, side: Side | None) -> tuple[str, l
             return f"request to {name}", [Part(pdu[1:], "")] if pdu[1:] else []
 
 
+def amount(count: int, noun: str) -> str:
+    """How many there are, in words: `1 byte`, `2 bytes`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _echoed(words: str, side: Side | None) -> str:
     if side is Side.CLIENT:
         return f"answer to {words}"
@@ -166,8 +171,8 @@ def _echoed(words: str, side: Side | None) -> str:
 def _many(name: str, address: int, count: int, pdu: bytes, values: str) -> tuple[str, list[Part]]:
     parts = [
         Part(pdu[1:3], f"address {address}"),
-        Part(pdu[3:5], f"{count} items"),
-        Part(pdu[5:6], f"{pdu[5]} bytes follow"),
+        Part(pdu[3:5], amount(count, "item")),
+        Part(pdu[5:6], f"{amount(pdu[5], 'byte')} follow"),
         Part(pdu[6:], values),
     ]
     return f"request to {name} {_span(address, count)}: {values}", parts
@@ -178,7 +183,7 @@ def _as_answer(pdu: bytes) -> tuple[str, list[Part]] | None:
     function = pdu[0]
     if function in (1, 2, 3, 4, 17, 23) and len(pdu) >= 2 and pdu[1] == len(pdu) - 2:
         data = pdu[2:]
-        head = Part(pdu[1:2], f"{pdu[1]} bytes follow")
+        head = Part(pdu[1:2], f"{amount(pdu[1], 'byte')} follow")
         if function in (1, 2) and data:
             bits = "".join(f"{byte:08b}"[::-1] for byte in data)
             return f"answer with bits {bits}", [head, Part(data, f"bits {bits}, first one first")]
@@ -190,10 +195,10 @@ def _as_answer(pdu: bytes) -> tuple[str, list[Part]] | None:
                 Part(data[2 * i : 2 * i + 2], f"register {i}: {word}")
                 for i, word in enumerate(words)
             ]
-            return f"answer with {len(words)} registers: {_list(words)}", [head, *parts]
+            return f"answer with {amount(len(words), 'register')}: {_list(words)}", [head, *parts]
     if function in (15, 16) and len(pdu) == 5:
         address, count = int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
-        parts = [Part(pdu[1:3], f"address {address}"), Part(pdu[3:5], f"{count} items")]
+        parts = [Part(pdu[1:3], f"address {address}"), Part(pdu[3:5], amount(count, "item"))]
         return f"answer: {_span(address, count)} written", parts
     if function == 43 and len(pdu) >= 7 and pdu[1] == 14:
         return _identification_answer(pdu)

@@ -210,7 +210,7 @@ class OrderedState(Generic[Token]):
         return 0 if past is None else len(past.asked)
 
     def is_clear(self, unit: int, request: Request) -> bool:
-        """Whether it is seen at a glance that `request` needs no fence."""
+        """A quick check: whether `request` surely needs no fence."""
         past = self._pasts.get(unit)
         if past is None:
             return True
@@ -313,7 +313,7 @@ class OrderedState(Generic[Token]):
             token = question.token
             question.token = self._current = None
             if is_doubtful:
-                msg = "the answer is the one before once more, it may have been said twice"
+                msg = "the answer repeats the previous one, it may be a duplicate"
                 settled.append((token, DoubtfulAnswerError(msg, data=pdu, unit=unit)))
             elif pdu[0] < _REFUSAL:
                 settled.append((token, pdu))

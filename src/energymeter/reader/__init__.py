@@ -4,12 +4,13 @@ from energymeter.reader.memory import FileMemory, Knowledge, Memory
 from energymeter.reader.order import OrderFinding, find_order
 from energymeter.reader.quality import Rating
 from energymeter.reader.reader import MeterReader, ReaderKind
-from energymeter.reader.reading import Event, EventKind, Quality, Reading, ReadReport
+from energymeter.reader.reading import Event, EventKind, Failure, Quality, Reading, ReadReport
 from energymeter.reader.wirecost import wire_cost
 
 __all__ = [
     "Event",
     "EventKind",
+    "Failure",
     "FileMemory",
     "Knowledge",
     "Memory",

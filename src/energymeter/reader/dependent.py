@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import inf
 from typing import Literal, NamedTuple
 
+from energymeter.errors import ConfigError
 from energymeter.profiles import Point, ScaleSource
 from energymeter.reader.reading import Quality, Value
 from energymeter.values import Scale
@@ -27,6 +29,9 @@ class Rescaler:
     Args:
         points: In the order of the values.
         ratios: Transformer ratios, such as 20 for 100/5; only points that ask for one use it.
+
+    Raises:
+        ConfigError: A ratio is not above 0.
     """
 
     def __init__(self, points: Sequence[Point], ratios: Ratios) -> None:
@@ -76,6 +81,9 @@ def _ratio_scale(point: Point, ratios: Ratios) -> Fraction | None:
     factor = Fraction(1)
     for kind in point.ratio:
         ratio = ratios.get(kind, 1)
+        if not 0 < ratio < inf:
+            msg = f"a ratio of the {kind} of {ratio} is not possible, use more than 0"
+            raise ConfigError(msg)
         # A float such as 0.1 means the decimal that was written.
         factor *= ratio if isinstance(ratio, Fraction) else Fraction(str(ratio))
     return None if factor == 1 else factor

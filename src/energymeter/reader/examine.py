@@ -61,6 +61,8 @@ class Examiner:
         self._ask = ask
         self._now = now
         self._budget = Budget()
+        self.was_answered = False
+        """Whether any of the reads was answered."""
 
     async def examine(self, refused: Piece) -> list[Piece]:
         """Reads that bring the same points as the refused one, answered or not."""
@@ -106,6 +108,7 @@ class Examiner:
             if not is_refusal(error):
                 self._budget.left = 0  # the wire is in trouble: this is no time to learn
             return Piece(block, None, error)
+        self.was_answered = True
         if not block.table.is_bits:
             self._learner.note_answer(block.count)
         return Piece(block, answer, None)

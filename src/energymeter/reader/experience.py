@@ -30,7 +30,7 @@ _SAVE_S: Final = 300.0
 """Seconds between two savings of the counters; what is learned is saved at once."""
 
 _PATIENCE_S: Final = 600.0
-"""Pause after an examination in which the meter answered nothing at all."""
+"""Seconds to wait after an examination in which the meter answered nothing at all."""
 
 _LASTING: Final[dict[int | None, int]] = {ExceptionCode.SERVER_DEVICE_FAILURE: 10}
 """How often in a row a read that was answered before must be refused to make it a fact, rather
@@ -227,15 +227,22 @@ class Experience:
         for block, answer in zip(self.blocks, answers, strict=True):
             if answer is not None and not block.table.is_bits:
                 learner.note_answer(block.count)
-        for block, answer in zip(self.blocks, answers, strict=True):
-            if answer is None:
-                pieces += await examiner.examine(Piece(block, None, errors[block]))
-            else:
-                pieces.append(Piece(block, answer, None))
-        if all(piece.answer is None for piece in pieces):
-            # It refuses everything: another meter, or one that is starting. Nothing to learn.
-            del facts[known:]
-            learner.events.clear()
+        # If it is cancelled, the next poll goes on from what was learned until then.
+        self.wants_plan, self.due = True, -inf
+        try:
+            for block, answer in zip(self.blocks, answers, strict=True):
+                if answer is None:
+                    pieces += await examiner.examine(Piece(block, None, errors[block]))
+                else:
+                    pieces.append(Piece(block, answer, None))
+        finally:
+            is_deaf = not (examiner.was_answered or any(answers))
+            if is_deaf:
+                # It refuses everything: another meter, or one that is starting. Nothing to learn.
+                del facts[known:]
+                learner.events.clear()
+        if is_deaf:
+            self.wants_plan = False
             self._examine_at = now + _PATIENCE_S
             return answers
         # Told as failed this once; from the next poll on what is refused is not asked for.

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -51,7 +52,7 @@ class FactKind(StrEnum):
     HOLE = "hole"
     """No read may touch its addresses."""
     POINT = "point"
-    """The meter has not this point."""
+    """The meter does not have this point."""
     CUT = "cut"
     """No read may span the place `at`, before which the two sides answer."""
     LONGEST = "longest"
@@ -92,7 +93,7 @@ class SavedCount(NamedTuple):
 
 @dataclass(slots=True)
 class Knowledge:
-    """What a meter taught beyond its profile."""
+    """What was learned of a meter beyond its profile."""
 
     facts: list[Fact] = field(default_factory=list)
     spacing: Spacing = Spacing.GAPS
@@ -123,13 +124,16 @@ def memory_folder() -> Path:
     return home / "energymeter" / "meters"
 
 
+_UNUSABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
 class FileMemory:
     """One JSON file for each meter.
 
     Args:
-        endpoint: Where its link leads.
+        endpoint: Where the meter's link leads.
         unit: Its number there.
-        profile: What it is read as; another profile is another memory.
+        profile: Name of its profile; each profile has a file of its own.
         folder: Where the files are; None: `memory_folder()`.
     """
 
@@ -151,8 +155,8 @@ class FileMemory:
             return _from_document(document)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            _log.warning("%s cannot be used, learning starts anew: %s", self.path, error)
+        except (*_UNUSABLE, RecursionError) as error:
+            _log.warning("%s cannot be used, learning starts over: %s", self.path, error)
             return None
 
     def save(self, knowledge: Knowledge) -> None:
@@ -165,6 +169,8 @@ class FileMemory:
             partial.replace(self.path)
         except OSError as error:
             _log.warning("%s cannot be written: %s", self.path, error.strerror)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 def _as_document(knowledge: Knowledge) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -35,11 +36,10 @@ from energymeter.values import Order, WireOrder
 __all__ = ["MeterReader", "ReaderKind"]
 
 _MAX_SILENCES: Final = 3
-"""Reads in a row without an answer, or with the loss of the link, after which the rest of the poll
-is not tried any more."""
+"""Consecutive reads that timed out or lost the link after which the rest of the poll is skipped."""
 
 _MAX_TIMEOUTS: Final = 6
-"""The same for all of a poll."""
+"""The same, consecutive or not, within one poll."""
 
 _TRIES: Final = 2
 """How often a read is repeated whose answer was lost."""
@@ -59,31 +59,31 @@ class MeterReader:
     """Reads one meter.
 
     Args:
-        unit: Whom to ask.
-        profile: What it is.
+        unit: The unit to read.
+        profile: What is known of its model.
         points: Which of its points to read; None means all that can be.
         max_words: Longest read of registers, 1 to 125; None means what the profile allows.
-        cost: What a read costs on the way to it: the plan is the cheapest for that. See
-            `wire_cost`.
+        cost: What a read costs on this wire, see `wire_cost`; the plan is the cheapest for it.
         is_numbered: Whether answers carry the number of their question, as on Modbus TCP. On a
-            serial line they do not: then reads that follow one another differ in length.
-        find_byte_order: Find the order of bytes from the values, whatever the profile says.
-        find_word_order: Likewise for the order of words.
+            serial line they do not: consecutive reads then differ in length where possible.
+        find_byte_order: Detect the byte order from the values, whatever the profile says.
+        find_word_order: Likewise for the word order.
         ratios: Ratios of current (`ct`) and voltage (`pt`) transformers, such as 20 for 100/5,
             for meters that give secondary values.
-        rating: What the circuit can carry: narrows what is believed. None: as the profile says.
-        learn: Find out what of a refused read is refused, and read the rest.
+        rating: What the circuit can carry: narrows the plausible range. None: as the profile says.
+        learn: Find out which part of a refused read is refused, and read the rest.
         self_check: Compare a block with single reads at first contact.
-        cross_check_s: Seconds between two looks whether the values go together, for the
+        cross_check_s: Seconds between two checks whether the values are consistent, for the
             warnings of a report; 0: at each reading, None: never.
-        hold_s: For so long the last good value stands in, stale, for one that was not read.
-        memory: Where what is learned is kept; None: with the reader.
-        clock: Where the time of a report comes from.
-        kind: That of a reader of another meter that was made with the same arguments but for
-            `unit` and `memory`: this one is made in a tenth of the time then.
+        hold_s: For how many seconds the last good value, marked stale, replaces one that was not
+            read.
+        memory: Where what is learned is kept; None: only in this reader.
+        clock: Tells the time.
+        kind: The `kind` of a reader that was made with the same arguments but for `unit` and
+            `memory`; this one is then made in a tenth of the time.
 
     Raises:
-        ConfigError: A point alone is longer than the longest read.
+        ConfigError: A point alone is longer than the longest read, or a ratio is not above 0.
     """
 
     def __init__(  # noqa: PLR0913 - all keyword-only, each a decision of the user
@@ -112,7 +112,7 @@ class MeterReader:
             # The registers of the scales too: a plan made later, with what was learned, needs them.
             points = with_scales(points, profile) if kind is None else kind.first_plan.points
         self.order_finding: OrderFinding | None = None
-        """What was found out about the order, after the first reading that had values."""
+        """The order that was detected, after the first reading that had values; else None."""
         self._unit = unit
         self._clock = clock if clock is not None else SystemClock()
         self._find = (find_byte_order, find_word_order)
@@ -141,10 +141,11 @@ class MeterReader:
         self.kind = kind or ReaderKind(
             self._experience.first_plan, self._rescaler, self._checks.rules
         )
-        """What readers of the same kind of meter may share."""
+        """What readers of the same kind of meter may share; an argument of theirs."""
         epoch_s = self._clock.now().timestamp()
         self._checks.restore(self._experience.counts, self._clock.monotonic(), epoch_s)
         self._hold_s = hold_s
+        self._turn = asyncio.Lock()
         self._last: ReadReport | None = None
         self._lost: set[Block] = set()
         """Reads that brought no answer at the last poll, however often they were asked."""
@@ -156,7 +157,7 @@ class MeterReader:
 
     @property
     def counters(self) -> tuple[Counter, ...]:
-        """Which points count, and where they start again from zero."""
+        """The points that are counters, and where each rolls over."""
         return self.kind.rules.counters
 
     async def read(self) -> ReadReport:
@@ -164,8 +165,30 @@ class MeterReader:
 
         Never raises for what the meter or the wire does: what could not be read has no value,
         and the report says why. One failing block loses only its own points, but after a lost
-        link or repeated silence the rest is not tried.
+        link or repeated silence the rest is not tried. Concurrent calls take turns.
         """
+        # A reading may change the plan that another one goes by. Half the cost of `async with`.
+        await self._turn.acquire()
+        try:
+            return await self._poll()
+        finally:
+            self._turn.release()
+
+    def accept_counters(self) -> None:
+        """Accept the counters at the next reading, whatever their values.
+
+        Call it after a counter was reset or the meter exchanged on purpose: otherwise the new
+        values are withheld until they have grown for a minute.
+        """
+        self._checks.forget_counters()
+
+    def remember(self) -> None:
+        """Write what was learned to the memory now; a reader does so now and then by itself."""
+        now = self._clock.monotonic()
+        epoch_s = self._clock.now().timestamp()
+        self._experience.save(self._checks.counts(now, epoch_s), now)
+
+    async def _poll(self) -> ReadReport:
         time = self._clock.now()
         now = self._clock.monotonic()
         failures: list[Failure] = []
@@ -208,20 +231,6 @@ class MeterReader:
             reasons=reasons,
         )
         return report if self._hold_s <= 0 else self._held(report)
-
-    def accept_counters(self) -> None:
-        """Believe the counters at the next reading, whatever they say.
-
-        For whoever resets a counter or exchanges the meter on purpose: without it the new values
-        are withheld until they have grown for a minute.
-        """
-        self._checks.forget_counters()
-
-    def remember(self) -> None:
-        """Write what was learned to the memory now; a reader does so now and then by itself."""
-        now = self._clock.monotonic()
-        epoch_s = self._clock.now().timestamp()
-        self._experience.save(self._checks.counts(now, epoch_s), now)
 
     async def _read(self, block: Block) -> bytes:
         return await self._unit.read(

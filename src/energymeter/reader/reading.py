@@ -1,4 +1,4 @@
-"""What reading a meter gives: values with their quality, in one report a poll."""
+"""The results of reading a meter: values with their quality, one report per poll."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ _NO_TIMES: Mapping[int, datetime] = {}
 
 
 class ReadReport:
-    """Everything one poll of a meter gave.
+    """Everything that one poll of a meter brought.
 
-    Values and qualities stand in the order of `points`; iterate for `Reading` objects, which
+    `values` and `qualities` are in the order of `points`; iterate for `Reading` objects, which
     are made on demand.
     """
 
@@ -117,7 +117,7 @@ class ReadReport:
         times: Mapping[int, datetime] = _NO_TIMES,
     ) -> None:
         self.time = time
-        """When the first answer was asked for, UTC."""
+        """When the first request was sent, UTC."""
         self.points = points
         self.values = values
         self.qualities = qualities
@@ -126,9 +126,15 @@ class ReadReport:
         self.events = events
         """What happened to the meter; empty nearly always."""
         self.warnings = warnings
-        """Values that do not go together, as sentences; the values themselves stay good."""
+        """Inconsistencies between values, as sentences; the values themselves stay good."""
         self._reasons = reasons
         self._times = times
+
+    def __repr__(self) -> str:
+        good, failed = self.qualities.count(Quality.GOOD), len(self.failures)
+        trouble = f", {failed} {'read' if failed == 1 else 'reads'} failed" if failed else ""
+        when = f"{self.time:%Y-%m-%d %H:%M:%S %Z}"
+        return f"<ReadReport {when}: {good} of {len(self)} values good{trouble}>"
 
     def __iter__(self) -> Iterator[Reading]:
         for place in range(len(self.points)):
@@ -171,7 +177,7 @@ class ReadReport:
         }
 
     def aged(self, now: datetime, stale_after_s: float) -> ReadReport:
-        """The report as it is to be shown at `now`: good values older than that are stale."""
+        """The report as to be shown at `now`: good values older than `stale_after_s` are stale."""
         limit = now - timedelta(seconds=stale_after_s)
         if self.time >= limit:
             return self

@@ -6,7 +6,7 @@ from energymeter.server.image import BitImage, RegisterImage
 from energymeter.server.line import SerialLine
 from energymeter.server.security import Roles
 from energymeter.server.server import ModbusServer
-from energymeter.server.tables import Tables, Write
+from energymeter.server.tables import Tables, Write, refusal
 from energymeter.server.units import UnitRouter
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "Tables",
     "UnitRouter",
     "Write",
+    "refusal",
 ]

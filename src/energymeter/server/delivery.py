@@ -1,4 +1,4 @@
-"""How answers leave a server when they do not simply leave: later, in pieces, spoilt, or never.
+"""When and how answers are sent, if not at once and whole: later, in pieces, corrupted, or never.
 
 A server without a `Delivery` writes each answer at once and whole; that path stays short. The
 simulator's bad manners and its model of a serial line are deliveries.

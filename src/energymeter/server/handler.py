@@ -17,7 +17,10 @@ class Handler(Protocol):
     """Whoever answers requests; knows no socket and no framing."""
 
     def answer(self, unit: int, pdu: bytes) -> bytes | None:
-        """Answer one request.
+        """Answer one request; called in the event loop, so it must not block.
+
+        An error raised here is not answered: it goes to the event loop's log, and a TCP client is
+        disconnected. Whoever wants to go on answers exception 4, as `Tables` does for its hooks.
 
         Args:
             unit: The unit addressed, 0 to 255.

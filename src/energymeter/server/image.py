@@ -1,6 +1,6 @@
-"""Tables as they stand on the wire, ready to be cut.
+"""Tables kept as the bytes that go over the wire, so that a read is a slice.
 
-A read is a slice. An update replaces everything at once, so no client ever sees half of it.
+An update replaces everything at once, so no client ever sees half of it.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ class BitImage:
 
     Args:
         bits: Address and state of each bit that exists.
+
+    Raises:
+        ValueError: An address is outside 0..65535.
     """
 
     __slots__ = ("_exists", "_states")
@@ -80,6 +83,9 @@ class BitImage:
         """Put a whole new image in place."""
         exists = states = 0
         for address, state in bits:
+            if not 0 <= address <= 0xFFFF:
+                msg = f"the bit at {address} is outside 0..65535"
+                raise ValueError(msg)
             exists |= 1 << address
             states |= bool(state) << address
         self._exists, self._states = exists, states

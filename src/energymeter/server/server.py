@@ -58,7 +58,7 @@ class ModbusServer:
         silence_s: The silence of a serial line between two frames, seconds: kept before each
             answer, unless there is a `delivery`. None: the wire is no serial line.
         removes_echo: Whether everything sent comes back first, as from some two-wire adapters.
-        delivery: How answers leave; None: at once.
+        delivery: When and how answers are sent; None: at once.
         roles: Who may write, by the role in a client's certificate; None: everybody.
         max_connections: One more client is turned away at once; over UDP, where nobody says
             good-bye, it takes the place of the one longest silent.

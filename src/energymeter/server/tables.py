@@ -35,7 +35,12 @@ from energymeter.codec.messages_ext import (
     ServerIdResponse,
     identification_page,
 )
-from energymeter.errors import ExceptionReplyError, InvalidRequestError, LocalProtocolError
+from energymeter.errors import (
+    ConfigError,
+    ExceptionReplyError,
+    InvalidRequestError,
+    LocalProtocolError,
+)
 from energymeter.server.image import BitImage, RegisterImage
 
 __all__ = ["Tables", "Write", "refusal"]
@@ -79,14 +84,15 @@ class Tables:
         max_read_words: Longest read of registers answered, 1 to 125; longer ones draw code 3.
         on_read: Asked first for every read of registers, with function, address and count: it
             returns the bytes to answer, None for what is in the table, or raises
-            `refusal(code)`. For meters with rules of their own; costs the short way.
+            `refusal(code)`. For meters with rules of their own; slower for every read.
         on_write: Called with each write to addresses that exist; it carries the write out, or
-            raises `refusal(code)`. None: what is written is kept.
+            raises `refusal(code)`. None: what is written is stored.
         server_id: Answer to function 17, the run indicator byte included.
         identification: Objects for function 43/14.
 
     Raises:
         LocalProtocolError: The server id does not fit into a message.
+        ConfigError: `max_read_words` is outside 1 to 125.
     """
 
     def __init__(  # noqa: PLR0913 - the four tables and what goes with them
@@ -102,6 +108,9 @@ class Tables:
         server_id: bytes = b"energymeter\xff",
         identification: Mapping[int, bytes] | None = None,
     ) -> None:
+        if not 1 <= max_read_words <= MAX_READ_WORDS:
+            msg = f"a longest read of {max_read_words} registers is not possible, use 1 to 125"
+            raise ConfigError(msg)
         self.holding = holding if holding is not None else RegisterImage()
         self.input = input if input is not None else RegisterImage()
         self.coils = coils if coils is not None else BitImage()

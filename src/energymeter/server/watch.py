@@ -1,4 +1,4 @@
-"""The clients of one server: who may come in, and who has been silent for too long.
+"""The clients of one server: which are admitted, and which have been silent for too long.
 
 Time is counted in sweeps of half a second, so that taking bytes in costs no look at a clock. Where
 there is nothing to find nothing is swept: a thousand idle servers cost nothing.

@@ -79,7 +79,7 @@ class TlsFiles:
         if self.cert is not None:
             self._load_ours(context, self.cert)
         elif self.key is not None:
-            msg = f"key {self.key} is of no use without a certificate, give its file as cert"
+            msg = f"key {self.key} has no effect without a certificate, give its file as cert"
             raise ConfigError(msg)
 
     def _load_ours(self, context: ssl.SSLContext, cert: str) -> None:

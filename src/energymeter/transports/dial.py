@@ -188,7 +188,7 @@ class DialOutListener:
 
     def __init__(self, host: str, port: int = 502, *, clock: Clock | None = None) -> None:
         if not host:
-            msg = "the host is empty, give the name or address of who is to be dialled"
+            msg = "the host is empty, give the name or address to connect to"
             raise EndpointError(msg)
         self._host = host
         self._dialled_port = check_port(port)

@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from energymeter.errors import EndpointError
 
-__all__ = ["Endpoint", "Listener", "check_port", "host_and_port", "parse_host_port"]
+__all__ = [
+    "Endpoint",
+    "Listener",
+    "check_host",
+    "check_port",
+    "host_and_port",
+    "parse_host_port",
+]
+
+_MOST_DIGITS: Final = 5
+"""Of a port."""
 
 
 class Endpoint(Protocol):
@@ -114,15 +124,30 @@ def parse_host_port(text: str, default_port: int) -> tuple[str, int]:
     elif ":" in host and not _is_ipv6(host):
         msg = f"address {text!r} is neither HOST:PORT nor an IPv6 address"
         raise EndpointError(msg)
-    if not host or any(character.isspace() or character == "/" for character in host):
+    if not host:
         msg = f"address {text!r} has no host name, write HOST or HOST:PORT"
         raise EndpointError(msg)
+    check_host(host)
     if not port:
         return host, check_port(default_port)
-    if not (port.isascii() and port.isdigit()):
-        msg = f"address {text!r}: the port is {port!r}, use a number from 1 to 65535"
+    if not (port.isascii() and port.isdigit() and len(port) <= _MOST_DIGITS):
+        msg = f"address {text[:80]!r}: the port is {port[:20]!r}, use a number from 1 to 65535"
         raise EndpointError(msg)
     return host, check_port(int(port))
+
+
+def check_host(host: str) -> None:
+    """Refuse what cannot be a host name.
+
+    Raises:
+        EndpointError: It is empty, or has a space or a slash.
+    """
+    if not host:
+        msg = "the host is empty, give a name or an IP address"
+        raise EndpointError(msg)
+    if any(character.isspace() or character == "/" for character in host):
+        msg = f"host {host!r} has a space or a slash, write HOST or HOST:PORT"
+        raise EndpointError(msg)
 
 
 def _is_ipv6(text: str) -> bool:

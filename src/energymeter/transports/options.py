@@ -100,7 +100,7 @@ class Options:
             return None
         match = _DURATION.fullmatch(value)
         if match is None:
-            self.refuse(f"{name}={value} is no duration, write 50ms, 1.5s or 2 (seconds)")
+            self.refuse(f"{name}={value} is not a duration, write 50ms, 1.5s or 2 (seconds)")
         seconds = float(match[1]) / (1000 if match[2] == "ms" else 1)
         if seconds > _LONGEST_S or (seconds == 0 and not may_be_zero):
             least = "0" if may_be_zero else "more than 0"

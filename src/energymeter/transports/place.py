@@ -59,7 +59,7 @@ def _refuse_slips(text: str, shown: str) -> None:
     if slip and slip[1].lower() in SCHEMES:
         is_serial = slip[1].lower() in {"rtu", "ascii"} and not _WINDOWS_PORT.fullmatch(slip[2])
         rest = f"/{slip[2]}" if is_serial else slip[2]
-        msg = f"{shown}: behind the scheme stands ://, did you mean {slip[1].lower()}://{rest}?"
+        msg = f"{shown}: a scheme is followed by ://, did you mean {slip[1].lower()}://{rest}?"
         raise EndpointError(msg)
 
 
@@ -78,7 +78,7 @@ def parse_place(url: UrlParts, default_port: int) -> tuple[str | None, int]:
         raise EndpointError(msg)
     place, slash, behind = place.partition("/")
     if behind:
-        msg = f"{shown}: nothing may stand behind the port but ?options, leave out {slash}{behind}"
+        msg = f"{shown}: only ?options may follow the port, leave out {slash}{behind}"
         raise EndpointError(msg)
     if not place:
         msg = f"{shown} has no host, write {url.scheme}://HOST:PORT (:PORT alone to listen)"

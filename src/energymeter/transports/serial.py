@@ -75,7 +75,7 @@ class SerialSettings:
 
     def __post_init__(self) -> None:
         if self.baudrate < 1:
-            msg = f"{self.baudrate} baud is no speed, use 9600 or what the meter is set to"
+            msg = f"{self.baudrate} baud is not a valid speed, use 9600 or the meter's setting"
             raise EndpointError(msg)
         for name, value, allowed in (
             ("parity", self.parity, PARITIES),

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from energymeter.errors import ConfigError, EndpointError, LinkOpenError, UnknownHostError
-from energymeter.transports.endpoint import check_port, host_and_port
+from energymeter.errors import ConfigError, LinkOpenError, UnknownHostError
+from energymeter.transports.endpoint import check_host, check_port, host_and_port
 
 __all__ = ["TcpEndpoint", "TcpListener", "dial", "open_error", "system_reason"]
 
@@ -41,9 +41,7 @@ class TcpEndpoint:
     port: int = 502
 
     def __post_init__(self) -> None:
-        if not self.host:
-            msg = "the host is empty, give a name or an IP address"
-            raise EndpointError(msg)
+        check_host(self.host)
         check_port(self.port)
 
     def __str__(self) -> str:
@@ -171,7 +169,7 @@ async def dial(
 
 def open_error(error: Exception, host: str, endpoint: str) -> LinkOpenError:
     """What kept `dial` from connecting, in words."""
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, (socket.gaierror, UnicodeError)):  # such as a label of 64 letters
         return _unknown_host(error, host, endpoint)
     numbers = _error_numbers(error)
     if numbers == [errno.ECONNREFUSED]:
@@ -190,6 +188,8 @@ def system_reason(error: Exception) -> str:
 
 def _unknown_host(error: Exception, host: str, endpoint: str) -> UnknownHostError:
     reason = getattr(error, "strerror", None) or error
+    if isinstance(error, UnicodeError):
+        reason = "no name has such parts"
     msg = f"host {host!r} is not known ({reason}), check the name"
     return UnknownHostError(msg, endpoint=endpoint)
 

@@ -129,8 +129,7 @@ class TlsEndpoint:
                 )
             case 62 | 64:
                 return (
-                    f"has a certificate that is not for {name}, "
-                    "give the name that stands in it as server_name"
+                    f"has a certificate that is not for {name}, give the name in it as server_name"
                 )
         return f"has a certificate that is not trusted ({error.verify_message})"
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
-from energymeter.errors import ConfigError, EndpointError
-from energymeter.transports.endpoint import check_port, host_and_port
+from energymeter.errors import ConfigError
+from energymeter.transports.endpoint import check_host, check_port, host_and_port
 from energymeter.transports.tcp import open_error, system_reason
 
 __all__ = ["UdpEndpoint", "UdpListener"]
@@ -48,9 +48,7 @@ class UdpEndpoint:
     port: int = 502
 
     def __post_init__(self) -> None:
-        if not self.host:
-            msg = "the host is empty, give a name or an IP address"
-            raise EndpointError(msg)
+        check_host(self.host)
         check_port(self.port)
 
     def __str__(self) -> str:

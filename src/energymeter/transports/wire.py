@@ -246,7 +246,7 @@ def _serial_of(options: Options, scheme: Scheme) -> SerialSettings | None:
         return settings
     for name in ("parity", "stopbits", "bytesize"):
         if name in options:
-            options.refuse(f"{name} says nothing without baudrate, give both or neither")
+            options.refuse(f"{name} has no effect without baudrate, give both or neither")
     return None
 
 

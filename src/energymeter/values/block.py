@@ -113,7 +113,7 @@ class BlockCodec:
         """Put raw values into registers; gaps are zero. The inverse of `decode`.
 
         Raises:
-            struct.error, OverflowError: A value does not fit its type; see `Scale.to_raw`.
+            struct.error, OverflowError: A value does not fit its type.
         """
         block = bytearray(2 * self.words)
         for lane in self._lanes:

@@ -36,7 +36,6 @@ _WORDS: Final[dict[str, tuple[str, float]]] = {
 }
 """By the base unit of the table of quantities: the word at the end, and what one of it is."""
 
-_RATIOS: Final = ("%", "power_factor")
 _RESERVED: Final = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
 """Endings that mean something else to Prometheus than to a meter."""
 

@@ -1,4 +1,4 @@
-"""From the number in the registers to the number people read, exactly, and back.
+"""From the number in the registers to the number people read, exactly.
 
 value = raw * factor + offset, with factor and offset as exact decimals: 2301 at a factor of 0.1
 is 230.1 and not 230.10000000000002, because it is computed as 2301 / 10.
@@ -10,8 +10,6 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple, Self
-
-from energymeter.values.types import DataType
 
 __all__ = ["IDENTITY", "Scale"]
 
@@ -43,29 +41,6 @@ class Scale(NamedTuple):
         if divisor == 1:
             return raw * multiplier + summand
         return (raw * multiplier + summand) / divisor
-
-    def to_raw(self, value: float, data_type: DataType) -> int | float:
-        """The nearest raw number of a type.
-
-        Whole-number types saturate at their ends; a value that is not finite has no raw number.
-
-        Raises:
-            ValueError: A NaN or an infinity for a whole-number type.
-        """
-        multiplier, summand, divisor = self
-        if isinstance(value, int) and data_type.is_integer:
-            # Whole numbers beyond 2**53 keep all their digits.
-            nearest = round(Fraction(value * divisor - summand, multiplier))
-        else:
-            exact = (value * divisor - summand) / multiplier
-            if data_type.is_float:
-                return exact
-            if not math.isfinite(exact):
-                msg = f"{value} has no {data_type} number"
-                raise ValueError(msg)
-            nearest = round(exact)
-        low, high = data_type.integer_range
-        return min(max(nearest, low), high)
 
 
 IDENTITY = Scale()

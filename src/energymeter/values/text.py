@@ -17,7 +17,7 @@ def shortest(value: float, data_type: DataType) -> float:
     if data_type is not DataType.FLOAT32 or not -3.4e38 < value < 3.4e38:
         return value
     wire = struct.pack(">f", value)
-    for digits in (6, 7, 8):
+    for digits in (6, 7, 8, 9):  # nine tell any two apart
         short = float(f"{value:.{digits}g}")
         if struct.pack(">f", short) == wire:
             return short
