@@ -193,7 +193,7 @@ def test_a_second_service_in_one_state_folder_is_refused_and_disturbs_nothing(
 @pytest.mark.parametrize(
     ("head", "error", "reason"),
     [
-        ('web = false\n[store]\npath = "folder"', StoreError, "folder: unable to open"),
+        ('web = false\n[store]\npath = "folder"', StoreError, "folder: cannot be opened"),
         ('web = false\n[store]\npath = "plain.toml/x/a.db"', StoreError, "cannot be made"),
         ('web = false\n[store]\npath = "plain.toml"', StoreError, "is damaged or no store"),
         ('[web]\nlisten = "{taken}"', ConfigError, "the HTTP side cannot listen on 127.0.0.1"),

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from tests.support.loops import on_each_loop, run
 from energymeter.daemon.daemon import follow_signals
 from energymeter.errors import MeterError
 from energymeter.service.events import Level, Topic
+from energymeter.store import SqliteStore
+from energymeter.store.base import EPOCH
 
 LEFT = link("left", "a")
 RIGHT = link("right", "b")
@@ -396,6 +399,81 @@ def test_if_not_even_the_old_one_can_start_it_ends_with_the_reason(
 
     with pytest.raises(MeterError, match=r"energymeter\.db"):
         run(scenario())
+
+
+def test_a_file_that_has_become_empty_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with living(tmp_path, BEFORE, buses=("a", "b", "c")) as house:
+            assert await house.change("") == (
+                "the new version is not taken, the old one goes on: "
+                f"{house.path}: has neither meters nor sinks; if that is meant, end the service "
+                "and restart it"
+            )
+            await house.polled("l1", "l2", "r1")
+
+    run(scenario())
+
+
+def test_a_file_is_taken_when_nobody_writes_it_any_more(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with living(tmp_path, BEFORE, buses=("a", "b", "c")) as house:
+            seen = len(house.told(Topic.SITE))
+            # Each of these pieces is a site.
+            for part in range(12):
+                house.write(site(LEFT, RIGHT, L1, f"# {part}"))
+                await asyncio.sleep(0.03)
+            assert await house.change(BEFORE + "# end") == "reloaded, nothing changed"
+            assert len(house.told(Topic.SITE)) == seen + 1
+
+    run(scenario())
+
+
+def test_the_last_polls_of_a_meter_that_is_removed_reach_the_sinks(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with living(tmp_path, BEFORE, buses=("a", "b", "c")) as house:
+            await house.polled("l2", times=3)
+            await house.change(site(LEFT, RIGHT, L1, R1, FOR_LEFT, FOR_RIGHT))
+            await house.polled("l1", times=8)
+            assert house.told(Topic.SINK) == []
+            lines = (tmp_path / "for-left.jsonl").read_text("utf-8").splitlines()
+        passed_on = [line for line in lines if json.loads(line)["meter"] == "l2"]
+        with SqliteStore(tmp_path / "energymeter.db", read_only=True) as store:
+            kept = store.history("l2", "word_0", EPOCH, datetime.now(UTC))
+        assert kept is not None
+        assert len(passed_on) == len(kept)
+
+    run(scenario())
+
+
+def test_a_sink_that_gets_other_meters_still_knows_those_it_had(tmp_path: Path) -> None:
+    # Of a meter with rates it has values that come again tomorrow.
+    async def scenario() -> None:
+        async with living(tmp_path, BEFORE, buses=("a", "b", "c")) as house:
+            before = house.installation._made["for-right"]
+            await house.change(site(LEFT, RIGHT, L1, L2, R1, R2, FOR_LEFT, FOR_RIGHT))
+            await house.polled("r2")
+            assert house.installation._made["for-right"] is before
+            lines = tmp_path / "for-right.jsonl"
+            await eventually(lambda: '"r2"' in lines.read_text("utf-8"))
+
+    run(scenario())
+
+
+def test_a_sink_that_was_changed_and_fails_too_says_why(tmp_path: Path) -> None:
+    def to(folder: str) -> str:
+        more = f'[[sink]]\ntype = "json"\npath = "{folder}/out.jsonl"'
+        return site(LEFT, L1, more)
+
+    async def scenario() -> None:
+        async with living(tmp_path, to("/proc/one")) as house:
+            await eventually(lambda: house.told(Topic.SINK))
+            await house.change(to("/proc/two"))
+            await eventually(lambda: len(house.told(Topic.SINK)) == 2)
+            first, second = house.told(Topic.SINK)
+            assert "/proc/one/" in first
+            assert "/proc/two/" in second
+
+    run(scenario())
 
 
 def test_a_sink_that_becomes_another_kind_is_shown_as_that(tmp_path: Path) -> None:

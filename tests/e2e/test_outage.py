@@ -122,7 +122,7 @@ def test_a_database_that_crashed_gets_everything_once_it_is_back(
         eventually(running.has_stored, "stored")
         server.stop(at_once=True)
         eventually(lambda: running.status()["store"]["fault"], "the fault is told")
-        assert running.get("/health")["state"] == "failing"
+        assert running.get("/health")["state"] == "degraded"
         had = len(hook.ids)
         eventually(lambda: len(hook.ids) > had + 40, "it goes on passing on")
         store = running.status()["store"]

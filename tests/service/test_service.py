@@ -677,6 +677,43 @@ def test_a_meter_that_changes_remembers_what_it_learned_a_moment_ago(
     play(scenario, "bus", state_folder=tmp_path)
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("place", ["unit", "link", "profile", "rates"])
+def test_a_meter_found_elsewhere_shows_no_jump_of_its_counters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, is_running: bool
+) -> None:
+    energy = {"name": "active_energy_import", "address": 0, "type": "uint32", "unit": "kWh"}
+    profile = profile_of(energy)
+    other = profile_of({**energy, "address": 2}, name="x/z")
+    before = [link_of(meter_of("a", 3, profile=profile, interval=1.0), name="bus")]
+    meter = {
+        "unit": meter_of("a", 4, profile=profile, interval=1.0),
+        "link": meter_of("a", 5, profile=profile, interval=1.0),
+        "profile": meter_of("a", 3, profile=other, interval=1.0),
+        "rates": meter_of("a", 4, profile=profile, rates=Rates(fast=1.0, slow=2.0, once=9.0)),
+    }[place]
+    after = [link_of(meter, name="bus2" if place == "link" else "bus")]
+    store = ListStore()
+
+    async def scenario() -> None:
+        keys = {"store": store.as_store(), "state_folder": tmp_path}
+        async with Town.of(monkeypatch, "bus", "bus2", **keys) as town:
+            await town.service.apply(before)
+            await town.clock.advance(5)
+            if is_running:
+                await town.service.apply(after)
+                await town.clock.advance(5)
+        if not is_running:
+            async with Town.of(monkeypatch, "bus", "bus2", **keys) as town:
+                await town.service.apply(after)
+                await town.clock.advance(5)
+
+    run(scenario(), "asyncio")
+    first, *_, last = store.polls
+    assert (first.values, first.qualities) == ([300 * 65536 + 301], [Quality.GOOD])
+    assert (last.values, last.qualities) == ([None], [Quality.WITHHELD])
+
+
 def test_a_clock_that_is_set_is_told_and_polls_follow_it(play: Play) -> None:
     async def scenario(town: Town) -> None:
         await town.service.apply([link_of(meter_of("a", interval=10.0))])
@@ -695,6 +732,22 @@ def test_a_clock_that_is_set_is_told_and_polls_follow_it(play: Play) -> None:
         assert on_clock == pytest.approx([0, 0, 0], abs=1e-3)
 
     play(scenario, "bus")
+
+
+def test_a_service_that_was_stopped_says_so_once_and_blames_no_link(play: Play) -> None:
+    async def scenario(town: Town) -> None:
+        links = [link_of(meter_of("a", interval=1.0)), link_of(meter_of("b"), name="bus2")]
+        await town.service.apply(links)
+        await town.clock.advance(30.5)
+        town.clock._elapsed_s += 8.0  # SIGSTOP: time passes, nothing happens
+        await town.clock.advance(20)
+        (text,) = texts(town.service.events)
+        assert text == (
+            "stood still for 8 s: it was stopped, or had no processor; polls of that time were "
+            "passed over"
+        )
+
+    play(scenario, "bus", "bus2")
 
 
 def test_a_link_with_too_much_to_do_says_so(play: Play) -> None:

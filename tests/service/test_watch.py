@@ -287,6 +287,17 @@ def test_a_link_that_was_held_up_is_not_told_to_have_too_much_to_do() -> None:
     assert "though its meters need only 40% of the time there is: m1 takes 0.1 s a poll" in text
 
 
+def test_a_link_is_not_blamed_for_what_kept_all_of_them() -> None:
+    load = Load()
+    load.period()
+    load.watch.skipped(12)
+    load.bench.clock._elapsed_s += 10
+    load.watch.look(is_excused=True)
+
+    assert load.bench.told == []
+    assert load.bench.link.skipped == 0
+
+
 def test_overload_is_told_again_every_ten_minutes_at_most() -> None:
     load = Load()
     load.take(0.5, 0.5, 0.5, 0.5)

@@ -15,7 +15,7 @@ import aiomqtt
 import pytest
 from tests.interop.programs import Program
 
-from energymeter.sinks.mqtt_driver import heeded
+from energymeter.sinks.mqtt_driver import watch_sockets
 
 __all__ = ["Heard", "Mosquitto", "broker", "listening", "password_file"]
 
@@ -119,8 +119,9 @@ class Heard:
 async def listening(port: int, topics: str = "#") -> AsyncIterator[Heard]:
     """Somebody who hears everything; what is retained is heard before the body begins."""
     heard = Heard()
-    async with aiomqtt.Client("127.0.0.1", port) as client:
-        client._disconnected.add_done_callback(heeded)
+    client = aiomqtt.Client("127.0.0.1", port)
+    watch_sockets(client, on_open=lambda: None)  # else a broker that is killed is a fault of ours
+    async with client:
         await client.subscribe(topics)
         await client.subscribe("test/marker")
 

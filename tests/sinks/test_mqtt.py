@@ -363,7 +363,7 @@ def test_homie_devices_go_through_their_states(mosquitto: Mosquitto) -> None:
         ({"prefix": "a/+/b"}, "cannot begin a topic"),
         ({"discovery_prefix": "#", "home_assistant": True}, "discovery_prefix '#'"),
         ({"layout": "homie", "prefix": "a/b"}, "wants one"),
-        ({"password": "x"}, "without a username"),
+        ({"password": "x"}, "needs a username"),
         ({"ca_file": "ca.pem"}, "write tls = true"),
     ],
 )

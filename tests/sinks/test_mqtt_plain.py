@@ -146,3 +146,10 @@ def test_value_that_is_no_longer_read_disappears_with_the_next_opening() -> None
     state(layout, poll(0, (VOLTAGE, 230.1), (ENERGY, 5)))
     list(layout.opening({"m": meter(VOLTAGE)}, {}))
     assert state(layout, poll(1, (VOLTAGE, 230.1)))["values"] == {"voltage_phase_a": 230.1}
+
+
+def test_value_that_has_another_unit_now_is_not_told_as_it_was() -> None:
+    layout = opened(meter(VOLTAGE, ENERGY))
+    state(layout, poll(0, (VOLTAGE, 230.1), (ENERGY, 5000)))
+    list(layout.opening({"m": meter(VOLTAGE, ENERGY._replace(unit="kWh"))}, {}))
+    assert state(layout, poll(1, (VOLTAGE, 230.1)))["values"] == {"voltage_phase_a": 230.1}

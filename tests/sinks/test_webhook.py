@@ -169,7 +169,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for_longer_than_said() -> N
             entry = WebhookEntry.model_validate({"type": "webhook", "url": double.url})
             for patience, text in (
                 (Patience(1, 0.05, 5), "does not answer within 0.05 s"),
-                (Patience(1, 5, 0.05), "does not finish within 0.05 s"),
+                (Patience(1, 5, 0.05), "did not respond completely within 0.05 s"),
             ):
                 sink = WebhookSink(entry, "plant", patience)
                 await sink.open({})

@@ -63,7 +63,10 @@ def test_hundreds_of_faults_do_not_fill_the_screen(tmp_path: Path) -> None:
         ('[web]\ntokne = "x"\n', "did you mean token?"),
         (METER + "proflie = 1\n", "did you mean profile?"),
         (METER + 'rates = { fats = "1s" }\n', "did you mean fast?"),
-        ('[[link]]\nname = "a"\nurl = "h"\nbaudrate = 9600\n', "there are name, url, timeout"),
+        (
+            '[[link]]\nname = "a"\nurl = "h"\nbaudrate = 9600\n',
+            "the known ones are name, url, timeout",
+        ),
         ('[[sink]]\ntype = "mqtt"\nhst = "x"\nhost = "x"\n', "did you mean host?"),
         ('[[sink]]\ntype = "mqqt"\nhost = "x"\n', "did you mean mqtt?"),
         ('[[sink]]\nhost = "x"\n', "a type is needed: one of mqtt, influx"),

@@ -101,8 +101,8 @@ def test_no_secret_is_in_a_complaint(tmp_path: Path, text: str) -> None:
         ('{ file = "binary" }', "not UTF-8"),
         ('{ file = "empty" }', "the secret is empty"),
         ('""', "the secret is empty"),
-        ("{}", "either in env or in file"),
-        ('{ env = "A", file = "B" }', "either in env or in file"),
+        ("{}", "give a secret as either env or file"),
+        ('{ env = "A", file = "B" }', "give a secret as either env or file"),
     ],
 )
 def test_a_secret_that_is_not_there_is_told_before_it_is_needed(

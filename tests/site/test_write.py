@@ -9,7 +9,14 @@ from tests.site.files import loaded, view_of
 
 from energymeter.errors import ConfigError
 from energymeter.site import site_warnings
-from energymeter.site.write import FoundLink, FoundMeter, new_site_text, save_site, site_text
+from energymeter.site.write import (
+    FoundLink,
+    FoundMeter,
+    check_may_write,
+    new_site_text,
+    save_site,
+    site_text,
+)
 
 
 def test_a_new_file_loads_as_it_stands(tmp_path: Path) -> None:
@@ -125,5 +132,10 @@ def test_a_file_is_written_and_never_over_another(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be written: No such file"):
+    with pytest.raises(ConfigError, match="cannot be written: there is no folder"):
         save_site(tmp_path / "none" / "site.toml", "text")
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no folder"):
+        check_may_write(tmp_path / "nowhere" / "site.toml", force=False)

@@ -166,14 +166,23 @@ def test_a_value_that_moved_to_another_key_is_one_history(store: SqliteStore) ->
     raw = history_of_meter(store, keys, ENERGY, START, FAR)
     assert raw is not None
     assert raw.values == [0.0, 0.1, 0.2, 0.3, 0.4, 1.0, 1.1]
-    # Where the key changes the counter begins anew.
     for every in (Every.QUARTER, Every.DAY):
         energy = history_of_meter(store, keys, ENERGY, START, after(900), every, UTC)
         assert energy is not None
-        assert energy.values == [0.5]
+        assert energy.values == [1.1]
     voltage = history_of_meter(store, keys, "voltage", START, FAR, Every.QUARTER)
     assert voltage is not None
     assert voltage.values == [(5 * 200 + 2 * 260) / 7]
+
+
+def test_energy_of_a_value_that_moved_there_and_back_is_counted_once(store: SqliteStore) -> None:
+    for n in range(30):
+        store.append([poll(after(60 * n), n / 10, key="main@slow" if 10 <= n < 20 else "main")])
+    energy = history_of_meter(
+        store, courses_of(store.meters(), "main"), ENERGY, START, after(1800), Every.QUARTER
+    )
+    assert energy is not None
+    assert energy.values == [1.4, 1.5]
 
 
 def test_keys_with_another_unit_are_told_in_the_newest_one(store: SqliteStore) -> None:

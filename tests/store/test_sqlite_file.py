@@ -215,3 +215,16 @@ def test_a_backup_of_a_damaged_file_leaves_nothing_behind(filled: Path, tmp_path
     with SqliteStore(other / "copy.db") as copy:
         assert copy.check() == []
     assert {each.name for each in other.iterdir()} == {"whole.db", "copy.db"}
+
+
+def test_an_empty_file_is_told_and_stays_empty_for_whoever_only_reads(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    path.touch()
+    with pytest.raises(StoreCorruptError, match="is empty"):
+        SqliteStore(path, read_only=True)
+    assert path.stat().st_size == 0
+
+
+def test_a_place_that_cannot_be_opened_says_what_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be opened .* have to be writable"):
+        SqliteStore(tmp_path)

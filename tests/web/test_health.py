@@ -63,16 +63,21 @@ def silence_meter(snapshot: Snapshot) -> None:
 @pytest.mark.parametrize(
     ("spoil", "code", "state", "reason"),
     [
-        (break_store, 503, "failing", "the store takes nothing for 10 min: disk full"),
-        (lose_sink, 200, "hampered", "sink mqtt cannot send: connection refused"),
-        (lose_link, 200, "hampered", "link bus1 is not there: connection refused"),
+        (
+            break_store,
+            200,
+            "degraded",
+            "the store takes nothing for 10 min: disk full; the polls wait",
+        ),
+        (lose_sink, 200, "degraded", "sink mqtt cannot send: connection refused"),
+        (lose_link, 200, "degraded", "link bus1 is not there: connection refused"),
         (
             overload_link,
             200,
-            "hampered",
+            "degraded",
             "link bus1 cannot keep its schedule: its meters need 150% of the time there is",
         ),
-        (silence_meter, 200, "hampered", "1 of 1 meters do not answer"),
+        (silence_meter, 200, "degraded", "1 of 1 meters does not answer"),
     ],
 )
 def test_what_is_wrong_is_said_and_only_what_a_restart_may_help_is_a_failure(
@@ -86,6 +91,24 @@ def test_what_is_wrong_is_said_and_only_what_a_restart_may_help_is_a_failure(
             assert answer.status_code == code
             assert answer.json()["state"] == state
             assert answer.json()["reasons"] == [reason]
+
+    run(scenario())
+
+
+def test_a_store_that_loses_polls_is_a_failure_until_it_takes_them_again() -> None:
+    async def scenario() -> None:
+        snapshot = snapshot_of(meter_of("m1"))
+        snapshot.store.dropped = 5  # long ago
+        async with bench(snapshot) as bed:
+            break_store(snapshot)
+            assert (await bed.http.get("/health")).status_code == 200
+            snapshot.store.dropped += 3
+            answer = await bed.http.get("/health")
+            assert answer.status_code == 503
+            reason = "the store takes nothing for 10 min: disk full; 3 polls are lost"
+            assert answer.json()["reasons"] == [reason]
+            snapshot.store.fault = ""
+            assert (await bed.http.get("/health")).status_code == 200
 
     run(scenario())
 
@@ -112,7 +135,7 @@ def test_failing_polls_are_polls() -> None:
         judge = Judge(snapshot, clock)
         for _ in range(10):
             snapshot.meters["m1"].polls += 1
-            assert judge.look().state is State.HAMPERED
+            assert judge.look().state is State.DEGRADED
             await clock.advance(60)
 
     run(scenario())

@@ -152,6 +152,7 @@ class Daemon:
     async def _follow(self, seen: _Stamp | None) -> None:
         """Reload when the file changes or somebody asks, until `stop`."""
         stopping = asyncio.create_task(self._stop.wait())
+        last = seen
         try:
             while not stopping.done():
                 asked = asyncio.create_task(self._reload.wait())
@@ -159,11 +160,13 @@ class Daemon:
                     [stopping, asked], timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 asked.cancel()
-                now = _stamp(self._path)
-                if stopping.done() or (now == seen and not self._reload.is_set()):
+                # Half a file may be a whole site: it is taken once nobody writes any more.
+                before, last = last, _stamp(self._path)
+                is_due = self._reload.is_set() or (last != seen and last == before)
+                if stopping.done() or not is_due:
                     continue
                 self._reload.clear()
-                seen = now
+                seen = last
                 self._notifier.reloading()
                 await self._take_over()
                 self._tell_ready()
@@ -176,6 +179,13 @@ class Daemon:
         assert old is not None  # noqa: S101 - it runs
         view = await self._read_again()
         if view is None:
+            return
+        if old.view.links and not (view.links or view.site.sink):
+            # As a full disk or a broken copy leaves it; what waits for the sinks would be lost.
+            self._refuse(
+                f"{self._path}: has neither meters nor sinks; if that is meant, end the service "
+                "and restart it"
+            )
             return
         changes = compare(old.view, view)
         if changes.is_empty:

@@ -156,14 +156,17 @@ class Installation:
             ConfigError: Something in it cannot be; the old version goes on.
         """
         pushed = _pushed(view)
-        touched = {*changes.sinks_added, *changes.sinks_changed, *changes.sinks_affected}
-        made = {name: sink for name, sink in make_sinks(view).items() if name in touched}
+        fresh = {*changes.sinks_added, *changes.sinks_changed}
+        made = {name: sink for name, sink in make_sinks(view).items() if name in fresh}
+        # A sink that only gets other meters goes on with what it knows of the others.
+        touched = {*made, *(name for name in changes.sinks_affected if name in pushed)}
         await self._service.apply(view.links)
+        # The last polls of meters that go are for the sinks that still know them.
+        await self._service.flush()
         self.view = view
-        gone = [name for name in self._sinks if name in touched or name not in pushed]
-        await self._stop_sinks(gone)
+        await self._stop_sinks([n for n in self._sinks if n in touched or n not in pushed])
         self._made.update(made)
-        for name in made:
+        for name in touched:
             self._start_sink(name, pushed[name])
         self._keep_places()
 

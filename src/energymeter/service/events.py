@@ -75,6 +75,9 @@ class EventStream:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock if clock is not None else SystemClock()
+        self.run = f"{int(self._clock.now().timestamp()):x}"
+        """Tells the numbers of this run of the service from those of others."""
+
         self._kept: deque[ServiceEvent] = deque(maxlen=_MOST_KEPT)
         self._listeners: set[asyncio.Queue[ServiceEvent]] = set()
         self._count = 0

@@ -95,7 +95,7 @@ class Forwarder:
         self._losses = Losses(reader, events, name, self._clock, already=state.dropped)
         self._held: _Held | None = None
         self._is_open = False
-        self._is_told_as_bug = False
+        self._is_told = self._is_told_as_bug = False
         self._failures = 0
         self._is_closing = False
         self._came = asyncio.Event()
@@ -258,8 +258,9 @@ class Forwarder:
             text = str(error) or type(error).__name__
         if not state.fault:
             state.fault_since = self._clock.now()
-        if not state.fault or (is_bug and not self._is_told_as_bug):
-            self._is_told_as_bug = is_bug
+        # What failed before this one took over was another sink's fault.
+        if not self._is_told or (is_bug and not self._is_told_as_bug):
+            self._is_told, self._is_told_as_bug = True, is_bug
             level = Level.ERROR if is_bug else Level.WARNING
             self._tell(level, f"{text}; readings wait on the disk, it is tried again")
         state.fault = text
@@ -268,9 +269,7 @@ class Forwarder:
     async def _give_up(self, error: ConfigError) -> None:
         self._state.fault = str(error)
         self._state.fault_since = self._clock.now()
-        self._tell(
-            Level.ERROR, f"{error}; it is not tried again until the site file is loaded anew"
-        )
+        self._tell(Level.ERROR, f"{error}; it is not retried until the site file is reloaded")
         self._refresh()
         if not self._is_closing:
             await self._roused.wait()
@@ -278,7 +277,7 @@ class Forwarder:
     def _works_again(self, waited: int) -> None:
         state, since = self._state, self._state.fault_since
         self._failures = 0
-        self._is_told_as_bug = False
+        self._is_told = self._is_told_as_bug = False
         if since is None:
             return
         gap_s = (self._clock.now() - since) / timedelta(seconds=1)

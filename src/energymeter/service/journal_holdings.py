@@ -191,7 +191,8 @@ class Holdings:
                 if self.layouts.learn(found.body) == digest:
                     return
         self.layouts.give_up(digest)
-        _log.warning("%s: what stands in some polls is lost, and with it these polls", self.folder)
+        text = "%s: some layouts are lost, and with them the polls that use them"
+        _log.warning(text, self.folder)
 
     def _locate(self, cursor: Cursor | None, number: int) -> tuple[int, int]:
         """Index of the segment to begin with, and the offset in it."""

@@ -119,6 +119,12 @@ class RunningLink:
 
         self._task = supervisor.start(Topic.LINK, state.name, work)
 
+    def remember(self) -> None:
+        """Have all that was learned of its meters written."""
+        for courses in self.courses.values():
+            for course in courses:
+                course.reader.remember()
+
     async def halt(self) -> None:
         """End after the polls that are under way, unless they take too long."""
         task = self._task

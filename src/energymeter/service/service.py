@@ -40,6 +40,12 @@ __all__ = ["Service"]
 _LOOK_S: Final = 10.0
 """Seconds between two looks at the load of the links and at the clock."""
 
+_BEATS: Final = 10
+"""Parts of that time in which it is seen whether the process goes on."""
+
+_STOOD_S: Final = 2.0
+"""Who wakes up so much late has stood still, and with him every link."""
+
 
 class Service:
     """Polls, keeps, passes on.
@@ -120,6 +126,10 @@ class Service:
             ]
             await unbroken(self._exchange(gone, fresh, links), lambda: _cut_short(gone))
 
+    async def flush(self) -> None:
+        """Have what the polls brought so far kept, and written to the journal."""
+        await self._keeper.flush()
+
     async def stop(self) -> None:
         """End the polls that are under way, keep what they brought, let go of everything.
 
@@ -140,7 +150,9 @@ class Service:
             running.link.unit(plan.unit, priority=Priority.PERSON),
             running.plan.wire,
             moments=lambda interval_s: Moments(interval_s, 0.0, self._wall, 0.0),
-            memory=lambda name: None if shelf is None else shelf.glance(endpoint, plan.unit, name),
+            memory=lambda name: (
+                None if shelf is None else shelf.glance(endpoint, plan.unit, name, meter=meter)
+            ),
         )
         return [await course.reader.read() for course in courses]
 
@@ -159,6 +171,11 @@ class Service:
         """The links that are new or change; nothing of them runs yet."""
         is_same = SameMeter()
         fresh: dict[str, RunningLink] = {}
+        plans = {plan.entry.name: plan for plan in links}
+        for name, running in self._links.items():
+            # A meter may be on another link now, where its counters are looked for.
+            if name not in plans or not _is_same_link(running, plans[name], is_same):
+                running.remember()
         try:
             for plan in links:
                 before = self._links.get(plan.entry.name)
@@ -186,8 +203,6 @@ class Service:
                 if name in known and is_same(known[name], meter):
                     running.courses[name] = before.courses[name]
                     continue
-                for course in before.courses[name]:
-                    course.reader.remember()
             running.courses[name] = self._new_courses(running, meter)
 
     def _new_courses(self, running: RunningLink, meter: ResolvedMeter) -> list[Course]:
@@ -195,7 +210,9 @@ class Service:
         shelf, endpoint, now = self._shelf, str(running.link), self._clock.monotonic()
 
         def memory(name: str) -> Memory | None:
-            return None if shelf is None else shelf.memory(endpoint, meter.unit, name)
+            if shelf is None:
+                return None
+            return shelf.memory(endpoint, meter.unit, name, meter=meter.name)
 
         return self._maker.make(
             meter,
@@ -292,7 +309,18 @@ class Service:
 
     async def _look(self) -> None:
         while True:
-            await self._clock.sleep_until(self._clock.monotonic() + _LOOK_S)
+            stood_s = 0.0
+            for _ in range(_BEATS):
+                due = self._clock.monotonic() + _LOOK_S / _BEATS
+                await self._clock.sleep_until(due)
+                stood_s = max(stood_s, self._clock.monotonic() - due)
+            has_stood = stood_s > _STOOD_S
+            if has_stood:
+                text = (
+                    f"stood still for {stood_s:.0f} s: it was stopped, or had no processor; polls "
+                    "of that time were passed over"
+                )
+                self.events.tell(Level.WARNING, Topic.SERVICE, "", text)
             moved_s = self._wall.look()
             if moved_s:
                 text = (
@@ -302,7 +330,7 @@ class Service:
                 self.events.tell(Level.WARNING, Topic.SERVICE, "", text)
             for running in self._links.values():
                 if running.load is not None:
-                    running.load.look()
+                    running.load.look(is_excused=has_stood)
 
     def _show(self) -> None:
         """Have the snapshot show the links and meters that there are."""

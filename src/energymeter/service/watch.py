@@ -169,8 +169,12 @@ class LoadWatch:
         """So many polls were passed over."""
         self._skipped += polls
 
-    def look(self) -> None:
-        """Compare what the link did since the last look with what it should have done."""
+    def look(self, *, is_excused: bool = False) -> None:
+        """Compare what the link did since the last look with what it should have done.
+
+        Args:
+            is_excused: What was passed over is not the link's fault, and not told.
+        """
         state, now = self._state, self._clock.monotonic()
         elapsed_s = now - self._looked_at
         if elapsed_s <= 0:
@@ -180,7 +184,7 @@ class LoadWatch:
             sum(course.duration_s / course.moments.interval_s for course in self._courses)
             / self._lanes
         )
-        state.skipped, self._skipped = self._skipped, 0
+        state.skipped, self._skipped = 0 if is_excused else self._skipped, 0
         self._busy_s, self._looked_at = state.link.busy_s, now
         if not state.skipped:
             self._kept_up += 1

@@ -131,7 +131,7 @@ class HttpPoster:
                 return await self._exchange(self._client, body, headers)
         except TimeoutError as error:
             await self._drop_client()
-            msg = f"{self.place} does not finish within {self._patience.total_s:g} s"
+            msg = f"{self.place} did not respond completely within {self._patience.total_s:g} s"
             raise SinkUnavailableError(msg) from error
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             await self._drop_client()
@@ -280,7 +280,7 @@ def unavailable_unless(answer: Answer, place: str, refusals: Collection[int], ch
         return
     elif status in (408, 425, 429) or status >= 500:
         wait = f", asks to wait {answer.retry_after} s" if answer.retry_after.isdigit() else ""
-        msg = f"{place} has no time, it answers {status}{wait}: {answer.reason}"
+        msg = f"{place} is overloaded, it answers {status}{wait}: {answer.reason}"
     else:
         msg = f"{place} answers {status}, check {check}: {answer.reason}"
     raise SinkUnavailableError(msg)

@@ -233,10 +233,10 @@ class MqttSink:
 
 def _check_login(entry: MqttEntry) -> None:
     if entry.password is not None and entry.username is None:
-        msg = "a password is of no use to the MQTT broker without a username, give both"
+        msg = "a password for the MQTT broker needs a username, give both"
         raise ConfigError(msg)
     if not entry.tls and (entry.ca_file or entry.cert_file or entry.key_file):
-        msg = "ca_file, cert_file and key_file are of no use without TLS, write tls = true"
+        msg = "ca_file, cert_file and key_file have no effect without TLS, write tls = true"
         raise ConfigError(msg)
 
 

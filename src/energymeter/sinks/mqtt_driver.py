@@ -26,7 +26,6 @@ __all__ = [
     "check_driver",
     "driver_log",
     "hang_up",
-    "heeded",
     "watch_sockets",
     "why_not",
 ]
@@ -129,12 +128,12 @@ def watch_sockets(client: aiomqtt.Client, on_open: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(on_open)
 
     # Of the end each send learns by itself; where nobody is sending, the loop would complain.
-    client._disconnected.add_done_callback(heeded)  # noqa: SLF001 - nothing public tells it
+    client._disconnected.add_done_callback(_heeded)  # noqa: SLF001 - nothing public tells it
     driver.on_socket_register_write = wants_to_write
     driver.on_socket_open = has_opened
 
 
-def heeded(ended: asyncio.Future[None]) -> None:
+def _heeded(ended: asyncio.Future[None]) -> None:
     """Take note of how a connection ended, so that its error counts as heard."""
     if not ended.cancelled():
         ended.exception()
@@ -183,7 +182,7 @@ def why_not(error: Exception, broker: Broker) -> str:
     if isinstance(cause, socket.gaierror):
         return f"the host of {broker.name} is not known"
     if isinstance(cause, TimeoutError) or "timed out" in str(error):
-        tls = "does it want a certificate" if broker.tls else "does it want tls"
+        tls = "does it require a client certificate" if broker.tls else "does it want tls"
         return (
             f"{broker.name} does not answer within {broker.patience_s:g} s; is it a broker, {tls}?"
         )

@@ -32,10 +32,11 @@ _MS: Final = 1000
 class _Known:
     """The newest of one value."""
 
-    __slots__ = ("key", "member", "quality", "time_ms", "value")
+    __slots__ = ("key", "member", "quality", "series", "time_ms", "value")
 
-    def __init__(self, name: str) -> None:
-        self.key = f"{json.dumps(name)}:"
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self.key = f"{json.dumps(series.name)}:"
         self.value: Value = None
         self.member = f"{self.key}null"
         """Name and value as JSON."""
@@ -71,10 +72,13 @@ class PlainLayout:
         self, meters: Mapping[str, MeterInfo], retained: Mapping[str, bytes]
     ) -> Iterable[Message]:
         """See `TopicLayout.opening`."""
-        wanted = {name: {each.name for each in info.series} for name, info in meters.items()}
         self._known = {
-            name: {key: known for key, known in self._known.get(name, {}).items() if key in keys}
-            for name, keys in wanted.items()
+            name: {
+                key: known
+                for key, known in self._known.get(name, {}).items()
+                if known.series in info.series
+            }
+            for name, info in meters.items()
         }
         here = {self._topic(name, "availability") for name in meters}
         for topic in retained:
@@ -116,7 +120,7 @@ class PlainLayout:
         for series, value, quality in poll.values:
             each = known.get(series.name)
             if each is None:
-                each = known[series.name] = _Known(series.name)
+                each = known[series.name] = _Known(series)
             if value != each.value:  # most are what they were
                 each.value = value
                 each.member = each.key + json_text(series, value)

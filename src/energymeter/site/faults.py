@@ -197,8 +197,8 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - whatever the file holds
 def _unknown_key(key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key.lower(), known, n=1)
     if near:
-        return f"there is no such key here, did you mean {near[0]}?"
-    return f"there is no such key here, there are {', '.join(known)}"
+        return f"unknown key, did you mean {near[0]}?"
+    return f"unknown key, the known ones are {', '.join(known)}"
 
 
 def _unknown_type(value: Any, known: Sequence[str]) -> str:  # noqa: ANN401 - whatever it holds

@@ -137,10 +137,10 @@ Name = Annotated[str, Field(pattern=_NAME, max_length=120)]
 
 
 class LinkEntry(_Entry):
-    """A wire or socket with one meter or many."""
+    """A wire or socket with one or more meters."""
 
     name: Name
-    """What meters call it."""
+    """Name by which meters refer to it."""
 
     url: Url
     """Where it leads: `tcp://host:502`, `rtu:///dev/ttyUSB0?baudrate=9600`, ..."""
@@ -153,13 +153,13 @@ class Rates(_Entry):
     """How often each group of values is read."""
 
     fast: Duration = 10.0
-    """What is measured: power, voltage, current."""
+    """Measurements: power, voltage, current."""
 
     slow: Duration = 60.0
-    """What counts, and what changes rarely: energies, demands."""
+    """Counters and slowly changing values: energies, demands."""
 
     once: Duration = 3600.0
-    """What never changes: serial numbers, ratios."""
+    """Constants: serial numbers, ratios."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -176,7 +176,7 @@ class MeterEntry(_Entry):
     """A meter."""
 
     name: Name
-    """What it is called everywhere: in the store, in topics, on pages."""
+    """Name used in the store, in topics and on pages."""
 
     link: Name | None = None
     """Name of the link it is on."""
@@ -185,11 +185,11 @@ class MeterEntry(_Entry):
     """Where it is, if it has a link of its own; meters with one URL share one link."""
 
     unit: Annotated[int, Field(ge=0, le=255)] | None = None
-    """Its unit number; by default what the profile says, usually 1."""
+    """Unit id; by default the profile's, usually 1."""
 
     units: UnitNumbers | None = None
-    """Instead of `unit`, for many meters alike: `1-32` or `1,5,10-20`; `{unit}` in `name` and
-    `labels` becomes the number of each."""
+    """Instead of `unit`, for several identical meters: `1-32` or `1,5,10-20`; `{unit}` in `name`
+    and `labels` becomes the unit id of each."""
 
     profile: Annotated[str, Field(min_length=1), AfterValidator(_check_profile)]
     """Name of its profile, such as `pm8000`, or a file that ends in `.toml`."""
@@ -204,7 +204,7 @@ class MeterEntry(_Entry):
     """Which values to read, `*` and `?` as in file names; by default all."""
 
     labels: dict[str, str] = {}
-    """What a person wants to know of it: building, circuit, tenant."""
+    """Descriptive labels: building, circuit, tenant."""
 
     ct: Ratio | None = None
     """Ratio of the current transformers, for meters that give secondary values."""
@@ -213,7 +213,7 @@ class MeterEntry(_Entry):
     """Ratio of the voltage transformers, likewise."""
 
     rated_current: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """What the circuit can carry, A: narrows what is believed."""
+    """Rated current of the circuit, A: narrows the plausible range."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -252,7 +252,7 @@ class MeterEntry(_Entry):
 
 
 class Defaults(_Entry):
-    """What meters have that say nothing themselves."""
+    """Values for meters that do not set their own."""
 
     interval: Duration = 10.0
     """Seconds between two polls."""
@@ -269,7 +269,7 @@ class SqliteStoreEntry(_Entry):
 
     type: Literal["sqlite"] = "sqlite"
     path: Annotated[LocalPath, Field(validate_default=True)] = Path("energymeter.db")
-    """The file, from the site file's folder on."""
+    """File, relative to the site file's folder."""
 
     keep: Duration | None = None
     """Drop what is older; by default nothing is dropped."""
@@ -278,7 +278,7 @@ class SqliteStoreEntry(_Entry):
     """How long means of 15 minutes outlive what `keep` drops; by default for ever."""
 
     survives_power_loss: bool = True
-    """Whether the disk has each reading before it counts as kept."""
+    """Wait for the disk before a reading counts as stored."""
 
 
 class PostgresStoreEntry(_Entry):
@@ -292,7 +292,7 @@ class PostgresStoreEntry(_Entry):
     """Drop what is older; by default nothing is dropped."""
 
     buffer: ByteSize = 1_000_000_000
-    """How many bytes of readings may wait for it on the disk; then the oldest are dropped."""
+    """Size of the buffer on disk; beyond it, the oldest readings are dropped."""
 
 
 StoreEntry = Annotated[
@@ -317,7 +317,7 @@ class WebEntry(_Entry):
     """Certificate of the service, PEM: with it everything is encrypted (TLS 1.2 or newer)."""
 
     key: LocalPath | None = None
-    """The key of `cert`; by default it stands in the same file."""
+    """Private key of `cert`; by default in the same file."""
 
     @property
     def place(self) -> tuple[str, int]:
@@ -359,10 +359,10 @@ class WebEntry(_Entry):
 
 
 class LogEntry(_Entry):
-    """What the service says on stderr."""
+    """What the service logs to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least that is said."""
+    """Lowest level that is logged."""
 
     format: Literal["text", "json"] = "text"
     """Lines for people, or an object of JSON each."""
@@ -379,16 +379,16 @@ class Site(_Entry):
     the site file's folder on."""
 
     defaults: Defaults = Defaults()
-    """What meters have that say nothing themselves."""
+    """Values for meters that do not set their own."""
 
     log: LogEntry = LogEntry()
-    """What the service says on stderr."""
+    """What the service logs to stderr."""
 
     web: Annotated[WebEntry | None, BeforeValidator(_none_if_false)] = WebEntry()
     """The HTTP side; `web = false` for none."""
 
     store: Annotated[StoreEntry | None, BeforeValidator(_none_if_false)] = SqliteStoreEntry()
-    """Where the history is kept; `store = false` for nowhere."""
+    """Where the history is kept; `store = false` turns it off."""
 
     link: tuple[LinkEntry, ...] = ()
     """Wires and sockets: `[[link]]`, one after the other."""
@@ -397,4 +397,4 @@ class Site(_Entry):
     """Meters: `[[meter]]`, one after the other."""
 
     sink: tuple[SinkEntry, ...] = ()
-    """Where readings are passed on to: `[[sink]]`, one after the other."""
+    """Where readings are forwarded to, one `[[sink]]` each."""

@@ -51,7 +51,7 @@ class SecretSource(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.env is None) == (self.file is None):
-            msg = "a secret stands either in env or in file"
+            msg = "give a secret as either env or file"
             raise ValueError(msg)
         return self
 

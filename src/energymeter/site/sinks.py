@@ -45,10 +45,10 @@ class _Sink(BaseModel):
     """What it is called in messages and files; by default its type."""
 
     meters: tuple[str, ...] = ("*",)
-    """Names of the meters it gets, `*` and `?` as in file names."""
+    """Meters to forward; `*` and `?` as in file names."""
 
     points: tuple[str, ...] = ("*",)
-    """Names of the values it gets, likewise."""
+    """Values to forward, likewise."""
 
     @model_validator(mode="before")
     @classmethod
@@ -60,10 +60,10 @@ class _Sink(BaseModel):
 
 class _Buffered(_Sink):
     buffer: ByteSize = 100_000_000
-    """How many bytes of readings may wait for it on the disk; then the oldest are dropped."""
+    """Size of the buffer on disk; beyond it, the oldest readings are dropped."""
 
     every: Duration | None = None
-    """Pass on at most one poll of a meter in that time; by default every poll."""
+    """Forward at most one poll of a meter per interval; by default every poll."""
 
 
 class MqttEntry(_Buffered):
@@ -77,10 +77,10 @@ class MqttEntry(_Buffered):
     """By default 1883, with TLS 8883."""
 
     username: str | None = None
-    """Who we are to the broker."""
+    """User name at the broker."""
 
     password: Secret | None = None
-    """And the proof of it."""
+    """Password of that user."""
 
     client_id: str | None = None
     """By default made of the site's name."""
@@ -92,7 +92,7 @@ class MqttEntry(_Buffered):
     """Certificates that are trusted; by default those of the system."""
 
     cert_file: LocalPath | None = None
-    """Our certificate, for brokers that want one."""
+    """Client certificate, for brokers that require one."""
 
     key_file: LocalPath | None = None
     """Its key."""
@@ -101,10 +101,10 @@ class MqttEntry(_Buffered):
     """First part of every topic."""
 
     qos: Literal[0, 1, 2] = 1
-    """Quality of service of the readings: 0 at most once, 1 at least once, 2 once."""
+    """Quality of service of the readings: 0 at most once, 1 at least once, 2 exactly once."""
 
     layout: Literal["plain", "homie"] = "plain"
-    """Topics of our own, or those of the Homie convention 5."""
+    """Plain topics, or those of the Homie convention 5."""
 
     home_assistant: bool = False
     """Announce every meter to Home Assistant."""
@@ -142,7 +142,7 @@ class InfluxEntry(_Buffered):
     """Of version 1."""
 
     measurement: str = "energymeter"
-    """What the lines begin with."""
+    """Measurement name of the lines."""
 
 
 class WebhookEntry(_Buffered):
@@ -150,7 +150,7 @@ class WebhookEntry(_Buffered):
 
     type: Literal["webhook"]
     url: HttpUrl
-    """Where to."""
+    """Address to post to."""
 
     headers: Annotated[dict[str, str], Field(repr=False)] = {}
     """More headers, by name."""
@@ -185,7 +185,7 @@ class JsonLinesEntry(_Buffered):
 
 
 class PrometheusEntry(_Sink):
-    """Serve /metrics beside the health route."""
+    """Add the values of meters to /metrics."""
 
     type: Literal["prometheus"]
     path: Annotated[str, Field(pattern=r"^/[^\s?#]*$")] = "/metrics"

@@ -51,7 +51,7 @@ def parse_duration(value: Any) -> float:  # noqa: ANN401 - whatever the file hol
     """
     seconds = _scaled(value, _SECONDS)
     if seconds is None or not (math.isfinite(seconds) and seconds > 0):
-        msg = f"{value!r} is no duration, write 500ms, 10s, 15m, 1h, 7d or 2y"
+        msg = f"{value!r} is not a duration, write 500ms, 10s, 15m, 1h, 7d or 2y"
         raise ValueError(msg)
     return seconds
 
@@ -67,7 +67,7 @@ def parse_bytes(value: Any) -> int:  # noqa: ANN401 - whatever the file holds
     """
     size = _scaled(value, _BYTES)
     if size is None or not (math.isfinite(size) and size >= 1):
-        msg = f"{value!r} is no size, write 500kB, 100MB or 2GB"
+        msg = f"{value!r} is not a size, write 500kB, 100MB or 2GB"
         raise ValueError(msg)
     return int(size)
 

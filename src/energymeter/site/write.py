@@ -130,11 +130,14 @@ def site_text(found: Sequence[FoundLink]) -> str:
 
 
 def check_may_write(path: Path, *, force: bool) -> None:
-    """Make sure that nothing is overwritten.
+    """Make sure that a file can be written here, and overwrites nothing.
 
     Raises:
-        ConfigError: There is something at this place.
+        ConfigError: There is something at this place, or no such folder.
     """
+    if not path.absolute().parent.is_dir():
+        msg = f"{path} cannot be written: there is no folder {path.parent}"
+        raise ConfigError(msg)
     if path.exists() and not force:
         msg = f"{path} exists, choose another name or overwrite it with --force"
         raise ConfigError(msg)

@@ -32,6 +32,7 @@ __all__ = [
     "Store",
     "StoredPoll",
     "datetime_of",
+    "keys_of",
     "layout_of",
     "microseconds",
 ]
@@ -54,6 +55,11 @@ def microseconds(time: datetime) -> int:
 def datetime_of(time_us: int) -> datetime:
     """The time that many microseconds after 1970, UTC."""
     return EPOCH + timedelta(microseconds=int(time_us))
+
+
+def keys_of(meter: str | Sequence[str]) -> Sequence[str]:
+    """The keys that are meant where one may be named, or several."""
+    return (meter,) if isinstance(meter, str) else meter
 
 
 class Kind(StrEnum):
@@ -288,7 +294,7 @@ class Store(Protocol):
 
     def history(
         self,
-        meter: str,
+        meter: str | Sequence[str],
         quantity: str,
         start: datetime,
         end: datetime,
@@ -297,7 +303,8 @@ class Store(Protocol):
         """One value over time; None when the store knows no such value of such a meter.
 
         Args:
-            meter: Its key.
+            meter: Its key, or the keys of a meter that is kept under several: their polls are one
+                history then.
             quantity: Name of the point.
             start: The first moment; with `every`, the window it lies in is told whole.
             end: The first moment that is not asked for; likewise.

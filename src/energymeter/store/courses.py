@@ -14,8 +14,7 @@ from typing import Final
 import numpy as np
 
 from energymeter.store.base import Every, History, Series, Store
-from energymeter.store.days import history_of_days, regrouped_history
-from energymeter.store.downsample import begins_of, join, picked
+from energymeter.store.days import history_of_days
 from energymeter.values import quantity_of, unit_factor
 
 __all__ = ["COURSE_MARK", "courses_of", "history_of_meter", "in_unit", "meter_of", "meters_in"]
@@ -58,8 +57,7 @@ def history_of_meter(  # noqa: PLR0913, PLR0917 - those of `Store.history`
 ) -> History | None:
     """One value of a meter over time, wherever it is kept; else as `Store.history`.
 
-    A value that moved from one key to another (its rate was changed) is one history: polls by
-    time, windows put together. A counter begins anew with each key.
+    A value that moved from one key to another (its rate was changed) is one history.
 
     Args:
         store: Where it is kept.
@@ -70,24 +68,9 @@ def history_of_meter(  # noqa: PLR0913, PLR0917 - those of `Store.history`
         every: See there; but days are those of the zone.
         zone: Where days begin; None: where this computer is.
     """
-    found = []
-    for key in keys:
-        if every is Every.DAY:
-            history = history_of_days(store, key, quantity, start, end, zone)
-        else:
-            history = store.history(key, quantity, start, end, every)
-        if history is not None:
-            found.append(history)
-    filled = [history for history in found if len(history)]
-    if len(filled) < 2:
-        return next(iter(filled or found), None)
-    newest = max(filled, key=lambda history: int(history.times_us[-1])).series
-    whole = join([in_unit(history, newest) for history in filled])
-    whole = replace(picked(whole, np.argsort(whole.times_us, kind="stable")), series=newest)
-    if every is None:
-        return whole
-    begins = begins_of(whole.times_us, 1)
-    return regrouped_history(whole, begins, whole.times_us[begins])
+    if every is Every.DAY:
+        return history_of_days(store, keys, quantity, start, end, zone)
+    return store.history(keys, quantity, start, end, every)
 
 
 def in_unit(history: History, series: Series) -> History:

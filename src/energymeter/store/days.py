@@ -7,6 +7,7 @@ when they go back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
@@ -18,7 +19,7 @@ from energymeter.reader.reading import Quality
 from energymeter.store.base import Every, History, Kind, Store, microseconds
 from energymeter.store.downsample import whole_numbers
 
-__all__ = ["day_begins", "history_of_days", "midnight", "regrouped_history"]
+__all__ = ["day_begins", "history_of_days", "midnight"]
 
 
 def midnight(day: date, zone: tzinfo | None) -> datetime:
@@ -50,13 +51,18 @@ def day_begins(start: datetime, end: datetime, zone: tzinfo | None) -> list[date
 
 
 def history_of_days(  # noqa: PLR0913, PLR0917 - those of `Store.history`
-    store: Store, meter: str, quantity: str, start: datetime, end: datetime, zone: tzinfo | None
+    store: Store,
+    meter: str | Sequence[str],
+    quantity: str,
+    start: datetime,
+    end: datetime,
+    zone: tzinfo | None,
 ) -> History | None:
     """One row for each local day with a poll; else as `Store.history`, also for energy.
 
     Args:
         store: Where it is kept.
-        meter: Its key.
+        meter: Its key or keys.
         quantity: Name of the point.
         start: The first moment; the day it lies in is told whole.
         end: The first moment that is not asked for; likewise.
@@ -69,12 +75,10 @@ def history_of_days(  # noqa: PLR0913, PLR0917 - those of `Store.history`
     days_us = np.array([microseconds(begin) for begin in begins], np.int64)
     day = np.searchsorted(days_us, quarters.times_us, side="right") - 1
     firsts = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
-    return regrouped_history(quarters, firsts, days_us[day[firsts]])
+    return _regrouped(quarters, firsts, days_us[day[firsts]])
 
 
-def regrouped_history(
-    history: History, firsts: NDArray[np.intp], times_us: NDArray[np.int64]
-) -> History:
+def _regrouped(history: History, firsts: NDArray[np.intp], times_us: NDArray[np.int64]) -> History:
     """Windows as fewer, longer ones.
 
     Args:

@@ -2,7 +2,9 @@
 
 Only good values count. What a counter went on belongs to the window of the later of two readings,
 so that the windows add up to the whole. Where it rolled over, the way through its top is counted;
-where it was replaced, or fell without a word, it begins anew and nothing is counted.
+where it was replaced, or fell far without a word, it begins anew and nothing is counted. Where it
+fell a little without a word, the computer's clock was set back, and polls stand between others that
+were made before or after: what it fell is taken away, for it is counted once more on the way up.
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ MARK_BITS: Final = 0x30
 _ROLLED_OVER: Final = rating_of(0, Quality.GOOD, EventKind.COUNTER_ROLLED_OVER)
 _NEAR: Final = 1e-3
 """A rollover begins within this share of the top; below that the top is not known."""
+
+_DISORDER: Final = 0.1
+"""A counter that fell by no more than this share of itself, without a mark, is the same meter."""
 
 
 class Polls(NamedTuple):
@@ -317,10 +322,12 @@ def _odd(series: Series, steps: NDArray[Any], ratings: NDArray[np.uint8]) -> NDA
 
 
 def _step_over(series: Series, whole: NDArray[Any], place: int, divisor: int, rating: int) -> Any:  # noqa: ANN401 - whole number or float, as the counter's
-    if (rating & MARK_BITS) != (_ROLLED_OVER & MARK_BITS):
-        return 0
     sign = -1 if series.counts_down else 1
     last, now = whole[place] * sign, whole[place + 1] * sign
+    if not rating & MARK_BITS:
+        return (now - last) * sign if last - now <= _DISORDER * last else 0
+    if (rating & MARK_BITS) != (_ROLLED_OVER & MARK_BITS):
+        return 0
     for top in series.tops:
         end = top * divisor
         if last <= end and end - last <= _NEAR * end:

@@ -61,6 +61,7 @@ _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _BY_PYTHON: Final = sqlite3.SQLITE_CORRUPT
 """SQLite gave a row that Python could not take, such as text that is none."""
 
+_FORBIDDEN: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -78,6 +79,12 @@ def mapped(path: Path) -> Iterator[None]:
         if code in _BUSY:
             msg = f"{path}: another process holds it; try again"
             raise StoreBusyError(msg) from error
+        if code in _FORBIDDEN:
+            msg = (
+                f"{path}: cannot be opened ({error}); while nobody writes it, the file and its "
+                "folder have to be writable also for whoever reads: give the right, or copy it"
+            )
+            raise StoreError(msg) from error
         if code in _CORRUPT:
             msg = f"{path}: is damaged or no store ({error}); put a backup in its place"
             raise StoreCorruptError(msg) from error

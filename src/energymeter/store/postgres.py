@@ -12,7 +12,15 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from energymeter.store.base import Every, History, Latest, Layout, StoredPoll, microseconds
+from energymeter.store.base import (
+    Every,
+    History,
+    Latest,
+    Layout,
+    StoredPoll,
+    keys_of,
+    microseconds,
+)
 from energymeter.store.errors import StoreError
 from energymeter.store.postgres_book import Book
 from energymeter.store.postgres_pool import Pool
@@ -102,7 +110,7 @@ class PostgresStore:
 
     def history(
         self,
-        meter: str,
+        meter: str | Sequence[str],
         quantity: str,
         start: datetime,
         end: datetime,
@@ -110,7 +118,7 @@ class PostgresStore:
     ) -> History | None:
         """See `Store.history`."""
         start_us, end_us = microseconds(start), microseconds(end)
-        return self._reading.history(meter, quantity, start_us, end_us, every)
+        return self._reading.history(keys_of(meter), quantity, start_us, end_us, every)
 
     def meters(self) -> dict[str, Layout]:
         """See `Store.meters`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +37,7 @@ SELECT m.id, s.layout, s.place
 FROM {s}.meter m JOIN {s}.meter_layout u ON u.meter = m.id
     JOIN {s}.series s ON s.layout = u.layout AND s.name = %s
     JOIN {s}.latest l ON l.meter = m.id
-WHERE m.key = %s ORDER BY s.layout <> l.layout, s.layout DESC
+WHERE m.key = ANY(%s) ORDER BY s.layout <> l.layout, l.time DESC, s.layout DESC
 """
 """Where the value stands in each layout the meter ever had, the newest poll's first."""
 
@@ -49,7 +49,7 @@ FROM (
         (others -> place::text)::text AS other
     FROM (
         SELECT *, CASE layout {places} END AS place FROM {s}.poll
-        WHERE meter = {meter} AND time >= '{start}' AND time < '{end}') AS polls
+        WHERE meter IN ({meters}) AND time >= '{start}' AND time < '{end}') AS polls
     WHERE place IS NOT NULL) AS cells
 """
 
@@ -129,20 +129,22 @@ class Reading:
             return {key: layouts[layout] for key, layout in sorted(rows)}
 
     def history(
-        self, meter: str, quantity: str, start_us: int, end_us: int, every: Every | None
+        self, keys: Sequence[str], quantity: str, start_us: int, end_us: int, every: Every | None
     ) -> History | None:
         """See `Store.history`."""
-        if not (is_text(meter) and is_text(quantity)):
+        keys = [key for key in keys if is_text(key)]
+        if not (keys and is_text(quantity)):
             return None
         with self._pool.reading() as connection:
             statement = _PLACES.format(s=self._schema.quoted)
-            rows = connection.execute(statement, (quantity, meter)).fetchall()
+            rows = connection.execute(statement, (quantity, keys)).fetchall()
             if not rows:
                 return None
             layouts = self._parsed(connection, {layout for _, layout, _ in rows})
             places = {layout: place for _, layout, place in rows}
             series = {layout: layouts[layout].series[place - 1] for layout, place in places.items()}
-            source = _Column(connection, self._schema, rows[0][0], places, series)
+            meters = {meter for meter, _, _ in rows}
+            source = _Column(connection, self._schema, meters, places, series)
             return tell(source, start_us, end_us, every)
 
     def problems(self) -> list[str]:
@@ -186,13 +188,13 @@ class _Column:
         self,
         connection: Connection,
         schema: Schema,
-        meter: int,
+        meters: Iterable[int],
         places: dict[int, int],
         series: dict[int, Series],
     ) -> None:
         self._connection = connection
         self._schema = schema
-        self._meter = meter
+        self._meters = ", ".join(map(str, meters))
         self._series = series
         self._cases = " ".join(f"WHEN {layout} THEN {place}" for layout, place in places.items())
         days = schema.days(connection)
@@ -213,7 +215,7 @@ class _Column:
         statement = _COLUMN.format(
             s=self._schema.quoted,
             places=self._cases,
-            meter=self._meter,
+            meters=self._meters,
             start=_timestamp(start_us),
             end=_timestamp(end_us),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -44,6 +44,8 @@ _LATEST: Final = """
 SELECT m.key, l.time, l.layout, l.body FROM latest l JOIN meter m ON m.id = l.meter
 """
 
+_NEWEST: Final = "SELECT time, layout FROM latest WHERE meter = ?"
+
 _DAY_US: Final = 24 * HOUR_US
 
 
@@ -82,14 +84,23 @@ def meters(pool: Pool) -> dict[str, Layout]:
 
 
 def read_history(  # noqa: PLR0913, PLR0917 - what is asked for
-    pool: Pool, meter: str, quantity: str, start_us: int, end_us: int, every: Every | None
+    pool: Pool,
+    keys: Sequence[str],
+    quantity: str,
+    start_us: int,
+    end_us: int,
+    every: Every | None,
 ) -> History | None:
     """See `Store.history`."""
     with pool.reading() as connection:
-        found = connection.execute("SELECT id FROM meter WHERE key = ?", (meter,)).fetchone()
-        if found is None:
+        meters = [
+            number
+            for key in keys
+            for (number,) in connection.execute("SELECT id FROM meter WHERE key = ?", (key,))
+        ]
+        if not meters:
             return None
-        reader = _Reader(pool, connection, found[0], quantity)
+        reader = _Reader(pool, connection, meters, quantity)
         return tell(reader, start_us, end_us, every, reader)
 
 
@@ -123,14 +134,21 @@ def _column_of_mean(layout: Layout, place: int) -> int | None:
 
 
 class _Reader:
-    """One value of one meter within a transaction: a `Source`, and its `Rests`."""
+    """One value of one meter within a transaction: a `Source`, and its `Rests`.
+
+    Args:
+        pool: Knows the layouts.
+        connection: Within a transaction.
+        meters: Numbers of the keys the meter is kept under.
+        quantity: Name of the value.
+    """
 
     def __init__(
-        self, pool: Pool, connection: sqlite3.Connection, meter: int, quantity: str
+        self, pool: Pool, connection: sqlite3.Connection, meters: Sequence[int], quantity: str
     ) -> None:
         self._pool = pool
         self._connection = connection
-        self._meter = meter
+        self._meters = meters
         self._quantity = quantity
         self._tables = chunk_tables(connection)
 
@@ -154,23 +172,24 @@ class _Reader:
 
     def newest(self) -> Series | None:
         """See `Source.newest`."""
-        connection, meter = self._connection, self._meter
-        row = connection.execute("SELECT layout FROM latest WHERE meter = ?", (meter,)).fetchone()
-        numbers = [] if row is None else [row[0]]
-        # A value that the newest poll has not: any layout the meter ever had.
-        for (layout,) in connection.execute("SELECT id FROM layout ORDER BY id DESC"):
-            numbers.append(layout)
-        for number in dict.fromkeys(numbers):
-            layout = self._pool.codec(connection, number).layout
+        latest = sorted(
+            (row for meter in self._meters for row in self._connection.execute(_NEWEST, (meter,))),
+            reverse=True,
+        )
+        # A value that the newest polls have not: any layout the meter ever had.
+        older = self._connection.execute("SELECT id FROM layout ORDER BY id DESC").fetchall()
+        newest = [layout for _, layout in latest]
+        for number in dict.fromkeys([*newest, *(layout for (layout,) in older)]):
+            layout = self._pool.codec(self._connection, number).layout
             place = layout.place(self._quantity)
             if place is None:
                 continue
-            if (row is not None and number == row[0]) or self._has_used(number):
+            if number in newest or any(self._has_used(meter, number) for meter in self._meters):
                 return layout.series[place]
         return None
 
-    def _has_used(self, layout: int) -> bool:
-        low, high = chunk_key(self._meter, 0), chunk_key(self._meter + 1, 0)
+    def _has_used(self, meter: int, layout: int) -> bool:
+        low, high = chunk_key(meter, 0), chunk_key(meter + 1, 0)
         connection = self._connection
         for table in self._tables:
             statement = f"SELECT 1 FROM {table} WHERE id >= ? AND id < ? AND layout = ? LIMIT 1"  # noqa: S608 - a name of ours
@@ -180,17 +199,16 @@ class _Reader:
             f"SELECT 1 FROM round r CROSS JOIN poll p ON p.id = (r.id << {METER_BITS}) + ? "  # noqa: S608
             "WHERE p.layout = ? LIMIT 1"
         )
-        return connection.execute(statement, (self._meter, layout)).fetchone() is not None
+        return connection.execute(statement, (meter, layout)).fetchone() is not None
 
     def _hot(self, start_us: int, end_us: int) -> Iterator[Segment]:
         hours = (start_us // HOUR_US, (end_us - 1) // HOUR_US)
         by_layout: dict[int, tuple[list[int], list[bytes]]] = {}
-        for time_us, number, body in self._connection.execute(
-            _HOT, (self._meter, *hours, self._meter)
-        ):
-            times, bodies = by_layout.setdefault(number, ([], []))
-            times.append(time_us)
-            bodies.append(body)
+        for meter in self._meters:
+            for time_us, number, body in self._connection.execute(_HOT, (meter, *hours, meter)):
+                times, bodies = by_layout.setdefault(number, ([], []))
+                times.append(time_us)
+                bodies.append(body)
         for number, (times, bodies) in by_layout.items():
             codec = self._pool.codec(self._connection, number)
             place = codec.layout.place(self._quantity)
@@ -218,7 +236,17 @@ class _Reader:
         first, end = periods
         if table not in self._tables or end <= first:
             return
-        keys = chunk_key(self._meter, first), chunk_key(self._meter, end)
+        for meter in self._meters:
+            keys = chunk_key(meter, first), chunk_key(meter, end)
+            yield from self._found_between(table, keys, column_of, width)
+
+    def _found_between(
+        self,
+        table: str,
+        keys: tuple[int, int],
+        column_of: Callable[[Layout, int], int | None],
+        width: int,
+    ) -> Iterator[_Found]:
         heads = self._connection.execute(_TIMES.format(table), keys).fetchall()
         wanted: dict[int, tuple[Series, range]] = {}
         for number in {head[1] for head in heads}:

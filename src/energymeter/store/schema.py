@@ -126,9 +126,12 @@ def prepare(
 
     Raises:
         StoreVersionError: It is of a newer version.
-        StoreCorruptError: It is something else.
+        StoreCorruptError: It is something else, or empty and only read.
     """
     version = _version(connection, path)
+    if version == 0 and not may_renew:
+        msg = f"{path}: is empty, nothing was ever kept there"
+        raise StoreCorruptError(msg)
     if version == 0:
         connection.execute("PRAGMA page_size = 4096")
         connection.execute("PRAGMA journal_mode = WAL")

@@ -21,6 +21,7 @@ from energymeter.store.base import (
     Layout,
     StoredPoll,
     datetime_of,
+    keys_of,
     microseconds,
 )
 from energymeter.store.compaction import compact_slice, expire_slice
@@ -98,7 +99,7 @@ class SqliteStore:
 
     def history(
         self,
-        meter: str,
+        meter: str | Sequence[str],
         quantity: str,
         start: datetime,
         end: datetime,
@@ -106,7 +107,7 @@ class SqliteStore:
     ) -> History | None:
         """See `Store.history`."""
         start_us, end_us = microseconds(start), microseconds(end)
-        return read_history(self._pool, meter, quantity, start_us, end_us, every)
+        return read_history(self._pool, keys_of(meter), quantity, start_us, end_us, every)
 
     def meters(self) -> dict[str, Layout]:
         """See `Store.meters`."""

@@ -1,7 +1,8 @@
-"""Judges how the service is doing: well, hampered by the world around it, or not working. No I/O.
+"""Judges how the service is doing: well, degraded by the world around it, or not working. No I/O.
 
-A meter that is silent or a receiver that is down hampers: to start the service again would not
-help. Polls that do not come any more, or a store that takes nothing, mean that it does not work.
+A silent meter, or a receiver or database that is down, degrades it: to restart the service would
+not help, and readings wait. Links that are not polled any more, or readings that are lost because
+the store takes none, mean that it does not work.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class State(StrEnum):
     """How it is."""
 
     OK = "ok"
-    HAMPERED = "hampered"
+    DEGRADED = "degraded"
     """It works; something it works with does not."""
     FAILING = "failing"
 
@@ -40,13 +41,13 @@ class Verdict(NamedTuple):
     failing: tuple[str, ...] = ()
     """Why it does not work; sentences."""
 
-    hampered: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
     """What else is wrong; likewise."""
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """All that is wrong, the worst first."""
-        return (*self.failing, *self.hampered)
+        return (*self.failing, *self.degraded)
 
 
 class Count(NamedTuple):
@@ -88,14 +89,17 @@ class Judge:
         self._snapshot = snapshot
         self._clock = clock
         self._seen: dict[str, tuple[int, float]] = {}
+        self._dropped = snapshot.store.dropped
+        """Polls that were lost before the store began to take none."""
 
     def look(self) -> Verdict:
         """How the service is doing now."""
         now = self._clock.now()
-        failing = _shortened([*self._stalled(), *self._store(now)])
-        hampered = _shortened([*self._meters(), *self._links(now), *self._sinks(now)])
-        state = State.FAILING if failing else State.HAMPERED if hampered else State.OK
-        return Verdict(state, failing, hampered)
+        lost, waiting = self._store(now)
+        failing = _shortened([*self._stalled(), *lost])
+        degraded = _shortened([*waiting, *self._meters(), *self._links(now), *self._sinks(now)])
+        state = State.FAILING if failing else State.DEGRADED if degraded else State.OK
+        return Verdict(state, failing, degraded)
 
     def _stalled(self) -> Iterator[str]:
         monotonic, seen = self._clock.monotonic(), self._seen
@@ -118,15 +122,23 @@ class Judge:
         interval_s = min((state.info.interval_s for state in states), default=None)
         return sum(state.polls for state in states), interval_s
 
-    def _store(self, now: datetime) -> Iterator[str]:
+    def _store(self, now: datetime) -> tuple[list[str], list[str]]:
+        """What is wrong with the store: where readings are lost, and where they only wait."""
         store = self._snapshot.store
-        if store.fault:
-            yield f"the store takes nothing{since_text(store.fault_since, now)}: {store.fault}"
+        if not store.fault:
+            self._dropped = store.dropped
+            return [], []
+        text = f"the store takes nothing{since_text(store.fault_since, now)}: {store.fault}"
+        lost = store.dropped - self._dropped
+        if lost:
+            return [f"{text}; {lost} polls are lost"], []
+        return [], [f"{text}; the polls wait"]
 
     def _meters(self) -> Iterator[str]:
         count = count_meters(self._snapshot)
         if count.silent:
-            yield f"{count.silent} of {count.total} meters do not answer"
+            verb = "does" if count.silent == 1 else "do"
+            yield f"{count.silent} of {count.total} meters {verb} not answer"
 
     def _links(self, now: datetime) -> Iterator[str]:
         for link in self._snapshot.links.values():
