@@ -70,7 +70,7 @@ def test_what_is_wrong_is_shown_and_ends_with_1(capsys: pytest.CaptureFixture[st
         outcome = call(capsys, "status", url)
     assert outcome.code == 1
     text = told(outcome)
-    assert "1 of 2 meters do not answer" in text
+    assert "1 of 2 meters does not answer" in text
     for word in ("m2", "bus1", "no answer", "42%", "sink mqtt", "energymeter.db"):
         assert word in text
 
@@ -90,7 +90,7 @@ def test_json_holds_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome.code == 1
     answer = json.loads(outcome.out)
     assert answer["silent"][0]["reason"] == "no answer within 1 s"
-    assert answer["state"] == "hampered"
+    assert answer["state"] == "degraded"
 
 
 def test_health_is_one_line_and_a_silent_meter_is_no_failure(
@@ -99,11 +99,13 @@ def test_health_is_one_line_and_a_silent_meter_is_no_failure(
     snapshot = silent_meter()
     with service(snapshot) as url:
         outcome = call(capsys, "status", url, "--health")
-        assert outcome == Outcome(0, "plant: hampered, 1 of 2 meters do not answer\n", "")
+        assert outcome == Outcome(0, "plant: degraded, 1 of 2 meters does not answer\n", "")
         snapshot.store.fault = "disk full"
+        assert call(capsys, "status", url, "--health").code == 0
+        snapshot.store.dropped = 2
         outcome = call(capsys, "status", url, "--health")
         assert outcome.code == 1
-        assert outcome.out.startswith("plant: failing, the store takes nothing: disk full")
+        assert outcome.out.startswith("plant: failing, the store takes nothing: disk full; 2 polls")
 
 
 def test_the_site_file_says_where_and_with_which_token(
@@ -127,7 +129,7 @@ def test_the_token_may_stand_in_the_environment(
     with service(snapshot_of(meter_of("m1")), token=TOKEN) as url:
         asked = call(capsys, "status", url)
         assert asked.code == 2
-        assert "wants its token" in asked.err
+        assert "requires its token" in asked.err
         monkeypatch.setenv("ENERGYMETER_TOKEN", "wrong-token")
         assert "does not take this token" in call(capsys, "status", url).err
         monkeypatch.setenv("ENERGYMETER_TOKEN", TOKEN)
@@ -231,7 +233,7 @@ def test_a_site_file_that_does_not_lead_there_is_told(
 
 def test_watching_goes_on_until_ctrl_c() -> None:
     with service(silent_meter()) as url, start("status", url, "--watch") as program:
-        assert "works, but not everything" in line_of(program.stdout)
+        assert "works, but a meter, link or sink does not" in line_of(program.stdout)
         outcome = program.end(signal.SIGINT)
     assert outcome.code == 1
     assert "Traceback" not in outcome.err

@@ -53,7 +53,7 @@ def screen(running: Running) -> Iterator[Terminal]:
 
 def test_it_shows_a_running_service_and_ends_with_q(screen: Terminal) -> None:
     screen.until("2 meters: 1 alive, 1 silent")
-    screen.until("1 of 2 meters do not answer")
+    screen.until("1 of 2 meters does not answer")
     screen.until("kWh")
     screen.press("q")
     assert screen.end() == 0
@@ -134,7 +134,7 @@ def test_who_brings_no_token_is_asked_for_the_password() -> None:
             terminal.until("password or token")
             terminal.press("a guess\r")
             assert terminal.end() == 2
-    assert f"{url} does not let us in: this is not the password" in terminal.text
+    assert f"{url} denies access: this is not the password" in terminal.text
     assert "Traceback" not in terminal.text
 
 

@@ -13,6 +13,11 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from tests.pages.visiting import Visitor
 
+from energymeter.blocking import LoopThread
+from energymeter.service.desk import Desk
+from energymeter.site.model import WebEntry
+from energymeter.web.serve import web_server
+
 TOKEN = "a word nobody guesses"
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +47,19 @@ def stage(*arguments: str) -> Iterator[tuple[str, int]]:
             process.kill()
             process.wait()
             process.stdout.close()
+
+
+@contextmanager
+def shown(desk: Desk) -> Iterator[str]:
+    """The address of the pages of a desk, served beside the browser."""
+    entry = WebEntry.model_validate({"listen": "127.0.0.1:0"})
+    server, thread = web_server(entry, desk, prometheus=None), LoopThread()
+    thread.run(server.start())
+    try:
+        yield str(server)
+    finally:
+        thread.run(server.close())
+        thread.close()
 
 
 @pytest.fixture(scope="module")  # it runs a loop in this thread: other modules want theirs

@@ -62,10 +62,13 @@ def _load_at(time: datetime, place: int) -> float:
 
 
 def _power_of(report: ReadReport) -> float:
-    for reading in report:
-        if reading.name.startswith("active_power") and isinstance(reading.value, (int, float)):
-            return float(reading.value * base_of(reading.unit)[1])
-    return 1000.0
+    watts = {
+        reading.name: float(reading.value * base_of(reading.unit)[1])
+        for reading in report
+        if reading.name.startswith("active_power") and isinstance(reading.value, (int, float))
+    }
+    phases = [value for name, value in watts.items() if "_phase_" in name]
+    return watts.get("active_power_total", watts.get("active_power", sum(phases) or 1000.0))
 
 
 def _values(report: ReadReport, load: float, watt_hours: float, hours: float) -> list[Value]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+from tests.pages.conftest import shown
 from tests.pages.crowd import Crowd
 from tests.pages.visiting import DESK, PHONE, Visitor
+from tests.web.site_of import desk_of, meter_of, snapshot_of
 
-from energymeter.blocking import LoopThread
-from energymeter.site.model import WebEntry
+from energymeter.clock import SystemClock
+from energymeter.service.events import EventStream
 from energymeter.web.pages.server import assets
-from energymeter.web.serve import web_server
 
 PAGES = {
     "overview": ("/", ".em-meters tbody tr"),
@@ -35,6 +37,36 @@ def test_page_opens_on_desk_and_phone_in_light_and_dark(
         visitor.in_colours(colours)
         assert visitor.barriers() == []
         assert visitor.overflow() <= 0
+
+
+def test_long_names_fit_a_phone(browser: Browser) -> None:
+    long = "the outgoing circuit of the third floor, " * 3
+    labels = {"building": f"north {long}"}
+    state = meter_of(
+        "m" * 120, {"active_energy_import_total": (123456789.125, "kWh")}, labels=labels
+    )
+    clock = SystemClock()
+    snapshot = snapshot_of(state)
+    snapshot.site = long
+    desk = desk_of(snapshot, EventStream(clock), clock)
+    with shown(desk) as address, Visitor(browser, PHONE) as someone:
+        for path in ("/", f"/meter/{state.info.name}", "/links", "/link/bus1"):
+            someone.go(address + path, "#content .em-card")
+            assert someone.overflow() <= 0, path
+
+
+def test_what_is_old_is_grey_and_says_how_old(browser: Browser) -> None:
+    clock = SystemClock()
+    then = clock.now() - timedelta(days=3)
+    state = meter_of("m1", {"active_power_total": (1234.0, "W")}, time=then)
+    state.fault, state.fault_since = "no answer within 1 s", then
+    desk = desk_of(snapshot_of(state), EventStream(clock), clock)
+    with shown(desk) as address, Visitor(browser) as someone:
+        page = someone.go(f"{address}/meter/m1", "#content .em-card")
+        box = page.locator(".em-meter-head .em-old")
+        expect(box).to_contain_text("1.234")
+        expect(box).to_contain_text("3 d ago")
+        expect(page.locator(".em-fault")).to_contain_text(f"since {then.astimezone():%d %b}")
 
 
 def test_what_is_not_there_says_so(visitor: Visitor, demo: str) -> None:
@@ -81,11 +113,6 @@ def _focused(page: Page) -> str:
 
 
 def test_all_that_a_page_begins_with_is_in_memory_before_the_first_visit(browser: Browser) -> None:
-    server = web_server(
-        WebEntry.model_validate({"listen": "127.0.0.1:0"}), Crowd(3).desk, prometheus=None
-    )
-    thread = LoopThread()
-    thread.run(server.start())
     wanted: list[str] = []
     missing: list[str] = []
 
@@ -95,12 +122,8 @@ def test_all_that_a_page_begins_with_is_in_memory_before_the_first_visit(browser
             if path not in assets():
                 missing.append(path)
 
-    try:
-        with Visitor(browser) as visitor:
-            visitor.page.on("request", lambda request: looked_for(urlsplit(request.url).path))
-            visitor.go(str(server), ".em-meters tbody tr")
-    finally:
-        thread.run(server.close())
-        thread.close()
+    with shown(Crowd(3).desk) as address, Visitor(browser) as visitor:
+        visitor.page.on("request", lambda request: looked_for(urlsplit(request.url).path))
+        visitor.go(address, ".em-meters tbody tr")
     assert len(wanted) > 8
     assert missing == []

@@ -84,6 +84,26 @@ def test_a_time_of_ones_own_is_checked(visitor: Visitor, demo: str) -> None:
     expect(page.get_by_text("nothing is kept of this time")).to_be_visible()
 
 
+def test_an_earlier_day_is_looked_at_and_found_again(visitor: Visitor, demo: str) -> None:
+    page = visitor.go(f"{demo}/meter/grid", CHART)
+    later = page.get_by_role("button", name="later")
+    expect(later).to_be_disabled()
+    page.get_by_role("button", name="earlier").click()
+    expect(page).to_have_url(re.compile(r"from=.*&to="))
+    expect(later).to_be_enabled()
+    page.reload()
+    expect(later).to_be_enabled()
+    later.click()
+    expect(later).to_be_disabled()
+    expect(page).to_have_url(re.compile("/meter/grid$"))
+
+
+def test_what_is_drawn_is_named(visitor: Visitor, demo: str) -> None:
+    page = visitor.go(f"{demo}/meter/grid?value=frequency&value=nonsense&span=week", CHART)
+    expect(page.locator(".em-legend li")).to_have_text(["Frequency Hz"])
+    expect(page.get_by_role("button", name="week")).to_have_attribute("aria-pressed", "true")
+
+
 def test_values_move_and_phases_are_drawn(visitor: Visitor, demo: str) -> None:
     page = visitor.go(f"{demo}/meter/office", ".em-phasor path")
     expect(page.locator(".em-phasor path")).to_have_count(6)

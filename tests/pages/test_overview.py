@@ -63,6 +63,28 @@ def test_filters_and_pages_lead_to_the_rest(visitor: Visitor, crowd: str) -> Non
     expect(page.get_by_text("no meter is like this")).to_be_visible()
 
 
+def test_what_was_searched_is_found_again_on_the_way_back(visitor: Visitor, crowd: str) -> None:
+    page = visitor.go(crowd, ROWS)
+    page.get_by_role("searchbox").fill("meter-00")
+    expect(page).to_have_url(re.compile(r"\?q=meter-00$"))
+    page.get_by_label("order", exact=True).select_option("name")
+    page.get_by_role("button", name="next page").click()
+    expect(page).to_have_url(re.compile(r"\?q=meter-00&order=name&page=2$"))
+    page.get_by_role("link", name="meter-00051").click()
+    page.wait_for_url(re.compile("/meter/meter-00051$"))
+    page.go_back()
+    expect(page.locator(ROWS).first).to_contain_text("meter-00050")
+    expect(page.get_by_role("searchbox")).to_have_value("meter-00")
+
+
+def test_what_was_there_before_the_connection_was_lost_is_dimmed(
+    visitor: Visitor, crowd: str
+) -> None:
+    page = visitor.go(crowd, ROWS)
+    page.evaluate("document.getElementById('popup').ariaHidden = 'false'")
+    expect(page.locator("#content")).to_have_css("opacity", "0.45", timeout=10_000)
+
+
 def test_ten_thousand_meters_open_at_once_and_only_the_seen_are_sent(
     visitor: Visitor, crowd: str
 ) -> None:

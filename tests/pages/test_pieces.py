@@ -12,14 +12,17 @@ from energymeter.clock import ManualClock
 from energymeter.profiles import Profile, ProfileLibrary
 from energymeter.reader.reading import Quality, Reading
 from energymeter.service.archive import Archive
+from energymeter.store import Every
 from energymeter.store.base import layout_of
 from energymeter.web.pages.asker import Asker
+from energymeter.web.pages.controls import page_asked
 from energymeter.web.pages.directory import Directory, Wish
 from energymeter.web.pages.glance import Glances, newest, standing_of, sum_of
 from energymeter.web.pages.markup import Markup, join, tag
 from energymeter.web.pages.phases import phases_html, phases_of
+from energymeter.web.pages.plot import Curve, legend_of, options_of
 from energymeter.web.pages.slots import Slots
-from energymeter.web.pages.spans import Span, bars_every, custom, lines_every, thinned
+from energymeter.web.pages.spans import Span, bars_every, custom, lines_every, moved, thinned
 from energymeter.web.pages.today import Today
 from energymeter.web.pages.totals import Sum, choose
 from energymeter.web.pages.trend import spark_path
@@ -201,6 +204,48 @@ def test_many_points_become_few_and_gaps_stay_open() -> None:
     assert [value for _, value in holed] == [1.0, 2.0, 3.0, None, 4.0, 5.0]
 
 
+def test_a_look_goes_back_as_far_as_it_is_long_and_never_beyond_now() -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    day = Span(now - timedelta(days=1), now)
+    before = moved(day, -1, now)
+    assert before == Span(now - timedelta(days=2), now - timedelta(days=1))
+    assert moved(before, 1, now) == day
+    assert moved(day, 1, now) == day
+    first = Span(datetime(1, 1, 1, tzinfo=UTC), datetime(1, 1, 2, tzinfo=UTC))
+    assert moved(first, -1, now) == first
+
+
+def test_a_page_that_cannot_be_is_the_first() -> None:
+    assert [page_asked(text) for text in ("", "1", "3", "0", "-1", "x", "9" * 5000)] == [
+        *(0, 0, 2, 0, 0, 0, 0)
+    ]
+
+
+def test_the_address_holds_what_is_not_as_usual() -> None:
+    slots = Slots()
+    slots.address("/", [("q", "a b&c"), ("state", ""), ("page", "2")])
+    assert slots.take() == {"@address": "/?q=a+b%26c&page=2"}
+    slots.address("/", [("q", ""), ("page", "")])
+    assert slots.take() == {"@address": "/"}
+
+
+def curve(unit: str, every: Every | None = None) -> Curve:
+    return Curve("x", unit, [(0, 1.0), (1, 2.0)], every)
+
+
+def test_a_power_is_drawn_from_zero_and_a_voltage_is_not() -> None:
+    span = Span(NOW - timedelta(days=1), NOW)
+    options = options_of([curve("kW"), curve("V"), curve("kWh", Every.HOUR)], span, 0, is_dark=True)
+    assert [axis["scale"] for axis in options["yAxis"]] == [False, True, False]
+    assert options["xAxis"]["containShape"] is False
+
+
+def test_what_is_drawn_is_told_with_the_window_it_is_counted_in() -> None:
+    legend = legend_of([curve("kW"), curve("kWh", Every.HOUR)], is_dark=False)
+    assert "<small>kW</small>" in legend
+    assert "<small>kWh per hour</small>" in legend
+
+
 def test_nonsense_in_the_fields_of_time_is_a_sentence() -> None:
     for start, end in (("x", "y"), (None, None), ("2026-01-02", "2026-01-01"), ("0001-01-01",) * 2):
         assert isinstance(custom(start, end), str)
@@ -219,9 +264,20 @@ def test_currents_lag_behind_by_what_the_powers_say() -> None:
         *(reading(f"active_power_phase_{p}", 1.0, "kW") for p in "abc"),
         *(reading(f"reactive_power_phase_{p}", 1000.0, "var") for p in "abc"),
     ]
-    phases = phases_of({each.name: each for each in readings})
+    by_name = {each.name: each for each in readings}
+    phases = phases_of(by_name)
     assert [round(phase.angle or 0.0) for phase in phases] == [45, 45, 45]
-    assert str(phases_html(phases)).count("<path") == 6
+    assert str(phases_html(by_name)).count("<path") == 6
+
+
+def test_phases_stay_where_their_values_are_not_good_for_a_while() -> None:
+    readings = {
+        name: Reading(name, None, "V", Quality.NOT_READ, NOW)
+        for name in (f"voltage_phase_{p}" for p in "abc")
+    }
+    shown = str(phases_html(readings))
+    assert shown.count("<path") == 0
+    assert shown.count("<circle") == 2
 
 
 def test_a_meter_of_one_phase_has_no_phases() -> None:

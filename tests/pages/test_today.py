@@ -83,6 +83,27 @@ def test_today_is_what_the_store_knows_and_what_came_since(tmp_path: Path) -> No
     store.close()
 
 
+def test_a_store_that_begins_today_says_when(tmp_path: Path) -> None:
+    async def look(today: Today, _trends: Trends, asker: Asker, _clock: ManualClock) -> None:
+        state = meter(1006.0)
+        counters = Glances().of(state.info).counters
+        today.amount(state, counters)
+        await answered(asker)
+        told = today.amount(state, counters)
+        assert told is not None
+        assert told.since == NOON - timedelta(hours=6)
+
+    store = SqliteStore(tmp_path / "store.db")
+    layout = layout_of(POINTS)
+    times = [NOON - timedelta(hours=6) + timedelta(minutes=10 * step) for step in range(36)]
+    reports = [
+        report_of(POINTS, [1000.0 + step / 6, 500.0], time=time) for step, time in enumerate(times)
+    ]
+    store.append([StoredPoll.of("m1", layout, report) for report in reports])
+    asked(store, look)
+    store.close()
+
+
 def test_without_a_store_today_begins_with_the_first_look() -> None:
     async def look(today: Today, _trends: Trends, asker: Asker, _clock: ManualClock) -> None:
         state = meter(50.0)

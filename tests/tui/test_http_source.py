@@ -64,8 +64,8 @@ def test_a_site_is_told_as_its_own_process_tells_it() -> None:
         ours = DeskSource(desk)
         async with served(desk.snapshot) as source:
             overview = await source.overview()
-            assert overview == Overview("plant", NOW, "hampered", (overview.reasons[0],))
-            assert overview.reasons == ("1 of 12 meters do not answer",)
+            assert overview == Overview("plant", NOW, "degraded", (overview.reasons[0],))
+            assert overview.reasons == ("1 of 12 meters does not answer",)
             # The served clock stands two seconds before that of the desk.
             told = [row._replace(age_s=(row.age_s or 0) + 2) for row in await source.meters()]
             assert [_without_counts(row) for row in told] == [
@@ -186,7 +186,7 @@ def test_the_token_is_sent_and_its_want_is_told() -> None:
         async with bench(snapshot_of(meter_of("m1")), token=TOKEN) as running:
             url = str(running.server)
             assert (await ask(url, token=TOKEN))["site"] == "plant"
-            with pytest.raises(ConfigError, match="wants a token"):
+            with pytest.raises(ConfigError, match="requires a token"):
                 await ask(url)
             with pytest.raises(ConfigError, match="does not take this token"):
                 await ask(url, token="another")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import timedelta
 
 from tests.tui.sites import Screen, plant, read_again, showing, silent
+from tests.web.site_of import NOW, report_of
 
 from energymeter.clock import ManualClock
 from energymeter.errors import ConfigError
@@ -54,11 +56,36 @@ def test_a_silent_meter_is_counted_and_says_why() -> None:
 
     async def test(screen: Screen) -> None:
         assert "11 alive, 1 silent" in screen.head
-        assert "1 of 12 meters do not answer" in screen.head
+        assert "1 of 12 meters does not answer" in screen.head
         assert screen.column(1)[3] == "silent"
         assert screen.column(9)[3] == "no answer within 1 s"
 
     on_screen(test, desk)
+
+
+def test_eighty_columns_have_room_for_large_numbers_old_values_and_long_names() -> None:
+    desk = plant()
+    desk.snapshot.site = "the whole of the old administration building, and the yard"
+    state = silent(desk.snapshot.meters["m03"])
+    report = state.reports[0]
+    assert report is not None
+    state.reports[0] = report_of(
+        report.points, report.values, report.qualities, NOW - timedelta(minutes=58)
+    )
+    unit = desk.snapshot.links["north"].link.health.of(1)
+    unit.requests = unit.answers = 23_456_773
+
+    async def test(screen: Screen) -> None:
+        assert "12 meters: 11 alive, 1 silent" in screen.head
+        assert "58 min" in drawn(screen)
+        await screen.press("tab")
+        await screen.until(lambda: "23456773" in drawn(screen), "what was asked")
+
+    def drawn(screen: Screen) -> str:
+        upper = screen.upper
+        return "\n".join(upper.render_line(y).text for y in range(upper.size.height))
+
+    on_screen(test, desk, SMALL)
 
 
 def test_the_filter_narrows_while_it_is_typed() -> None:

@@ -73,6 +73,20 @@ def test_what_is_told_is_what_is_described() -> None:
     run(scenario())
 
 
+def test_head_is_answered_as_get_is_but_for_the_body() -> None:
+    async def scenario() -> None:
+        async with api() as bed:
+            for path in ("/meters", "/meters/main/latest", "/meters/nobody", "/nothing"):
+                head, whole = await bed.http.head(path), await bed.http.get(path)
+                assert head.status_code == whole.status_code
+                assert head.headers["content-type"] == whole.headers["content-type"]
+                assert head.content == b""
+            assert (await bed.http.head("/meters/main/read")).status_code == 405
+            assert (await bed.http.head("/stream")).status_code == 405
+
+    run(scenario())
+
+
 def test_a_value_is_told_with_its_quality_reason_and_age() -> None:
     async def scenario() -> None:
         async with api() as bed:

@@ -111,7 +111,8 @@ def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_is_new(loop: s
             kind, _, data = await told.next()
             assert (kind, data["meter"], data["values"][0]["value"]) == ("reading", "hall 2", 231.5)
             kind, number, data = await told.next()
-            assert (kind, number, data["text"]) == ("event", "1", "it is tired")
+            assert (kind, data["text"]) == ("event", "it is tired")
+            assert number == f"{bed.events.run}-1"
             del snapshot.meters["m1"]
             await bed.clock.advance(1)
             assert await told.next() == ("gone", "", "m1")
@@ -143,13 +144,16 @@ def test_a_browser_that_comes_back_is_told_what_it_missed() -> None:
         async with bench(snapshot_of()) as bed:
             for number in range(2005):
                 bed.events.tell(Level.INFO, Topic.SERVICE, "", f"event {number + 1}")
-            async with stream(bed, **{"Last-Event-ID": "2003"}) as told:
-                assert [(await told.next())[1] for _ in range(2)] == ["2004", "2005"]
+            run_ = bed.events.run
+            async with stream(bed, **{"Last-Event-ID": f"{run_}-2003"}) as told:
+                marks = [(await told.next())[1] for _ in range(2)]
+                assert marks == [f"{run_}-2004", f"{run_}-2005"]
             async with stream(bed, "after=2") as told:
                 assert await told.next() == ("missed", "", 3)
-                assert (await told.next())[1] == "6"
-            async with stream(bed, **{"Last-Event-ID": "9999"}) as told:
-                assert (await told.next())[0] == "missed"  # it was of the service before
+                assert (await told.next())[1] == f"{run_}-6"
+            for before in ("0-2003", f"{run_}-9999", "nonsense", f"{run_}-{'9' * 5000}"):
+                async with stream(bed, **{"Last-Event-ID": before}) as told:
+                    assert await told.next() == ("missed", "", 5)  # of the service before
 
     run(scenario())
 

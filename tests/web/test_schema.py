@@ -62,6 +62,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
         yield create_app(desk, prometheus=None, token=None, pages=False)
 
 
+def test_clients_made_of_the_description_have_functions_with_short_names(app: FastAPI) -> None:
+    operations = [each for path in app.openapi()["paths"].values() for each in path.values()]
+    names = [each["operationId"] for each in operations]
+    assert {"meters", "latest", "history", "read", "health"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() for name in names)
+
+
 def test_every_answer_is_as_it_is_described(app: FastAPI) -> None:
     described = schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=LOCAL)
     operations = [found.ok() for found in described.get_all_operations() if isinstance(found, Ok)]

@@ -50,7 +50,9 @@ _WEB: Final = ("fastapi", "uvicorn", "nicegui")
 
 @click.command("demo")
 @click.option(
-    "--seconds", type=PositiveFloat(86400 * 365), help="End after so long; default: never."
+    "--seconds",
+    type=PositiveFloat(86400 * 365),
+    help="Stop after this many seconds; default: never.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same values.")
 @click.option(
@@ -63,7 +65,7 @@ _WEB: Final = ("fastapi", "uvicorn", "nicegui")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where site file and store go, and stay; default: a folder that is removed at the end.",
+    help="Folder for site file, store and counters, kept afterwards; default: a temporary one.",
 )
 @click.option(
     "--listen",
@@ -108,7 +110,7 @@ async def _demo(
 
     path = folder / "site.toml"
     async with AsyncExitStack() as stack:
-        ports = await start_meters(stack, seed=seed, speed=speed)
+        ports = await start_meters(stack, seed=seed, speed=speed, folder=folder)
         _write(path, demo_site_text(ports, listen))
         ready = asyncio.Event()
         daemon = Daemon(path, on_ready=lambda _installation: ready.set())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from energymeter.profiles import ProfileLibrary
@@ -30,7 +31,7 @@ class DemoMeter(NamedTuple):
 
 METERS: Final = (
     DemoMeter("grid", "schneider-electric/pm8000", "grid", 1, "main"),
-    DemoMeter("hall", "siemens/sentron-pac3200", "hall", 1, "production"),
+    DemoMeter("hall", "siemens/sentron-pac1600", "hall", 1, "production"),
     DemoMeter("compressor", "janitza/umg-96rm", "compressor", 1, "production"),
     DemoMeter("server-room", "shelly/pro-3em", "server-room", 1, "office"),
     DemoMeter("office", "eastron/sdm630", "gateway", 1, "office"),
@@ -64,13 +65,16 @@ _SCENARIO: Final[dict[str, Any]] = {
 is asked, and is gone now and then."""
 
 
-async def start_meters(stack: AsyncExitStack, *, seed: int, speed: float) -> dict[str, int]:
+async def start_meters(
+    stack: AsyncExitStack, *, seed: int, speed: float, folder: Path | None = None
+) -> dict[str, int]:
     """Start the meters on ports of this machine.
 
     Args:
         stack: Stops them at its end.
         seed: The same seed gives the same values.
         speed: Simulated seconds a real second.
+        folder: Where counters are kept over a restart; None: nowhere.
 
     Returns:
         The port of each link.
@@ -86,6 +90,7 @@ async def start_meters(stack: AsyncExitStack, *, seed: int, speed: float) -> dic
             listen=["tcp://127.0.0.1:0"],
             seed=seed + links.index(link),
             speed=speed,
+            state_path=None if folder is None else folder / f"{link}-{seed}.json",
             manners=Manners(misbehaviour=misbehaviour),
             behind=behind if link == _GRID else (),
         )

@@ -51,14 +51,16 @@ class _UnreachableError(Exception):
 @click.argument("url", required=False)
 @site_option
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
-@click.option("--watch", is_flag=True, help="Renew it every 2 s, until Ctrl-C.")
-@click.option("--health", is_flag=True, help="One line; 0 also when only meters or sinks are lost.")
+@click.option("--watch", is_flag=True, help="Refresh every 2 s, until Ctrl-C.")
+@click.option(
+    "--health", is_flag=True, help="Print one line; exit code 0 even if meters or sinks are down."
+)
 @click.option(
     "--most",
     type=click.IntRange(0, 100_000),
     default=20,
     show_default=True,
-    help="Most silent meters, and most links, told one by one.",
+    help="Maximum number of silent meters, and of links, to list.",
 )
 @timeout_option
 def command(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -173,7 +175,7 @@ def _service(url: str | None, site: Path | None, timeout_s: float) -> _Service:
     if "://" not in place:
         place = f"http://{place}"
     if not place.startswith(("http://", "https://")):
-        msg = f"{url!r} is no address of a service, write http://HOST:PORT"
+        msg = f"{url!r} is not the address of a service, write http://HOST:PORT"
         raise ConfigError(msg)
     return _Service(place, os.environ.get(TOKEN_VARIABLE), timeout_s)
 
@@ -217,7 +219,7 @@ def _ask(service: _Service, path: str) -> tuple[int, dict[str, Any]]:
 def _token_text(service: _Service) -> str:
     if service.token is None:
         return (
-            f"{service.url} wants its token: give --site, or set {TOKEN_VARIABLE}; "
+            f"{service.url} requires its token: give --site, or set {TOKEN_VARIABLE}; "
             "with a password alone only people get in"
         )
     return f"{service.url} does not take this token"
@@ -237,7 +239,7 @@ def _check(service: _Service, code: int, answer: dict[str, Any]) -> None:
     if code == 200 and "state" in answer:
         return
     detail = answer.get("detail", f"code {code}")
-    msg = f"what answers at {service.url} is no service of ours: {_printable(str(detail))}"
+    msg = f"what answers at {service.url} is not an energymeter service: {_printable(str(detail))}"
     raise _UnreachableError(msg)
 
 

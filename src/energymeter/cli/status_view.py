@@ -15,7 +15,7 @@ __all__ = ["status_view"]
 
 _STATES: Final = {
     "ok": ("all is well", "green"),
-    "hampered": ("works, but not everything around it does", "yellow"),
+    "degraded": ("works, but a meter, link or sink does not", "yellow"),
     "failing": ("does not work", "red"),
 }
 _LEVELS: Final = {"warning": "yellow", "error": "red"}

@@ -42,14 +42,14 @@ __all__ = ["command"]
     "--ca",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Whom to trust besides those this machine trusts, where the URL is https; PEM.",
+    help="Additional trusted CA for https, a PEM file.",
 )
 @click.option(
     "--interval",
     type=PositiveFloat(3600),
     default=0.5,
     show_default=True,
-    help="Seconds between two looks.",
+    help="Seconds between two updates.",
 )
 @timeout_option
 def command(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     s sorts, tab shows the links, e the events, ? all keys, q ends. A service that wants to know who
     you are, and gets no token, makes it ask for the password.
 
-    Exit codes: 0 ended by you, 2 wrong usage, token or password, 3 not reachable.
+    Exit codes: 0 you quit, 2 wrong usage, token or password, 3 not reachable.
     """
     if url is not None and site is not None:
         msg = "give a URL or --site, not both"

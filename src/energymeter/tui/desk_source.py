@@ -51,11 +51,12 @@ class DeskSource:
         snapshot = self._desk.snapshot
         states = [_state_of(meter) for meter in snapshot.meters.values()]
         silent = states.count("silent")
+        verb = "does" if silent == 1 else "do"
         return Overview(
             site=snapshot.site,
             time=self._desk.clock.now(),
-            state="hampered" if silent else "ok",
-            reasons=(f"{silent} of {len(states)} meters do not answer",) if silent else (),
+            state="degraded" if silent else "ok",
+            reasons=(f"{silent} of {len(states)} meters {verb} not answer",) if silent else (),
         )
 
     async def meters(self) -> Sequence[MeterRow]:

@@ -14,9 +14,11 @@ __all__ = ["HELP", "hints_line", "site_line", "state_line", "view_line"]
 
 _STATES: Final = {
     "ok": ("all is well", "good"),
-    "hampered": ("not everything around it works", "bold"),
-    "failing": ("it does not work", "bad"),
+    "degraded": ("needs attention", "bold"),
+    "failing": ("not working", "bad"),
 }
+
+_LONGEST_NAME: Final = 24
 
 _KEYS: Final = {
     View.METERS: "enter open  / filter  s sort  S turn  tab links  e events  ? help  q quit",
@@ -54,7 +56,7 @@ def site_line(picture: Picture) -> Line:
         return (("energymeter", "bold"), ("  asking for the site", ""))
     count = len(picture.meters)
     parts: list[tuple[str, str]] = [
-        (clean(overview.site), "bold"),
+        (_shortened(clean(overview.site)), "bold"),
         (f"  {clock_text(overview.time)}  ", ""),
         (f"{count} meter{'s' * (count != 1)}: {picture.alive} alive", ""),
     ]
@@ -68,6 +70,11 @@ def site_line(picture: Picture) -> Line:
     if picture.late_s is not None:
         parts.append((f"  late {lateness_text(picture.late_s)}", ""))
     return parts
+
+
+def _shortened(name: str) -> str:
+    """A name that leaves room for what stands behind it."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def state_line(picture: Picture, lost: str) -> Line:

@@ -114,7 +114,7 @@ class HttpClient:
         answer = await self._asked(_LOGIN, urlencode({"password": password}))
         if answer.code != _LET_IN or not answer.cookie:
             detail = _detail(answer.body) or f"it answers with code {answer.code}"
-            msg = f"{self.url} does not let us in: {detail}"
+            msg = f"{self.url} denies access: {detail}"
             raise ConfigError(msg)
         self._identity = {"Cookie": answer.cookie.partition(";")[0]}
 
@@ -238,7 +238,7 @@ class HttpClient:
         detail = _detail(body)
         if code in _REFUSED:
             if not self._identity:
-                text = f"{self.url} wants a token: {detail or 'it does not say more'}"
+                text = f"{self.url} requires a token: {detail or 'no details given'}"
                 return LoginWantedError(text)
             what = (
                 "takes this login no more"
@@ -249,7 +249,7 @@ class HttpClient:
         if code == 404:
             return NotThereError(detail)
         if code == 200:
-            return SourceLostError(f"what answers at {self.url} is no service of ours")
+            return SourceLostError(f"what answers at {self.url} is not an energymeter service")
         return SourceLostError(f"{self.url} answers with code {code}: {detail}".rstrip(": "))
 
     def _why(self, error: Exception) -> str:

@@ -36,7 +36,7 @@ class Overview(NamedTuple):
     """When this was so, UTC."""
 
     state: str
-    """`ok`, `hampered` or `failing`."""
+    """`ok`, `degraded` or `failing`."""
 
     reasons: tuple[str, ...]
     """What is wrong, the worst first."""

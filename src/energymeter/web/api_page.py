@@ -17,12 +17,12 @@ __all__ = ["api_page"]
 
 _HEAD: Final = """# REST
 
-What a running service answers to programs. How to use it: [use the API](../howto/rest.md); who may:
-[secure the web side](../howto/secure-the-web-side.md). The same, for programs that make clients,
-is at `/api/openapi.json`.
+What a running service answers to programs. How to use it: [use the REST API](../howto/rest.md);
+access control: [secure the web side](../howto/secure-the-web-side.md). The same, for programs that
+generate clients, is at `/api/openapi.json`.
 
 Times are ISO 8601 with a zone, durations seconds, values numbers in the unit beside them. Whole
-numbers may be larger than 2^53, which JavaScript rounds. Numbers that are none (NaN, infinite) are
+numbers may be larger than 2^53, which JavaScript rounds. NaN and infinite numbers are
 null. Every answer is of now and has `Cache-Control: no-store`, but for profiles, which have an
 `ETag`.
 
@@ -36,10 +36,10 @@ What goes wrong comes as `application/problem+json` (RFC 9457), with one sentenc
 | 404 | there is no such meter, value, link, profile or path |
 | 405 | the path is right, the method is not; `Allow` has those that are |
 | 409 | the meter is being read already |
-| 421 | a service without login was asked by another name than `localhost` |
+| 421 | a service without login was requested under a host name other than `localhost` |
 | 422 | a parameter is wrong, or the answer would be too long |
-| 429 | too often; `Retry-After` says when to come again |
-| 503 | there is no store, or too many listen |
+| 429 | too many requests; `Retry-After` says when to retry |
+| 503 | there is no store, or there are too many subscribers |
 | 504 | the meter does not answer |
 
 A list has pages: `limit` is how many, `cursor` the `next` of the page before; `total` counts all
@@ -48,7 +48,7 @@ pages.
 
 _LIVE: Final = """## The web socket /api/v1/live
 
-Whoever connects says what is to be told, with an object of JSON; another one replaces it. Requests
+A client sends a JSON object that selects what it receives; a later one replaces it. Requests
 of browsers are taken from pages of the service only.
 
 | field | default | meaning |
@@ -63,7 +63,7 @@ What comes back are objects with a `type`:
 | `readings` | `items`, a `Latest` of each meter that was read since it was told; first of all |
 | `gone` | `meters`, the names of those that are no more |
 | `events` | `items`, an `EventItem` each; `missed`, how many are not kept any more |
-| `fault` | `detail`, why what was asked for cannot be understood |
+| `fault` | `detail`, why the request was not understood |
 
 It is closed with 1008 when the login ends, 1001 when the service does, 1013 when a hundred listen
 already.

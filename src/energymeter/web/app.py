@@ -28,6 +28,7 @@ from energymeter.web.api.shelf import shelf_router
 from energymeter.web.api.stream import stream_router
 from energymeter.web.exposition import metrics_router
 from energymeter.web.guard import Guard
+from energymeter.web.head import AnswersHead
 from energymeter.web.headers import SafeHeaders
 from energymeter.web.login import Login, login_router
 from energymeter.web.openapi import describe
@@ -48,6 +49,8 @@ _Most = Annotated[
 ]
 
 _ALL_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+_ENDLESS: Final = frozenset({"/api/v1/stream", "/api/v1/frames"})
 
 _DESCRIPTION: Final = """\
 What a running service knows of its meters, and what it can be asked to do.
@@ -90,6 +93,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        # Programs that make clients call their functions so.
+        generate_unique_id_function=lambda route: route.name,
     )
     path = _METRICS if prometheus is None else prometheus.path
     listeners = app.state.listeners = Listeners()
@@ -113,6 +118,7 @@ def create_app(
     _refuse_the_rest(app, routers)
     if pages:
         _mount_pages(app, desk)
+    app.add_middleware(AnswersHead, endless=_ENDLESS)
     app.add_middleware(Guard, token=token, sessions=None if login is None else login.sessions)
     app.add_middleware(SafeHeaders)
     tell_problems(app)

@@ -107,7 +107,7 @@ class Guard:
                 return None
             return _Refusal(HTTPStatus.UNAUTHORIZED, self._what_is_needed)
         if not _is_own_page(scope, headers):
-            detail = "this has to be asked by a page of this service, or with the token"
+            detail = "this request must come from a page of this service, or carry the token"
             return _Refusal(HTTPStatus.FORBIDDEN, detail)
         return Identity(Means.SESSION, session)
 

@@ -74,21 +74,23 @@ _METER: Final[tuple[_Metric[MeterState], ...]] = (
 _LINK: Final[tuple[_Metric[LinkState], ...]] = (
     _gauge("link_open", "1: there is a connection", lambda k, _: int(k.link.is_open)),
     _gauge(
-        "link_utilisation_ratio", "part of the time it was busy of late", lambda k, _: k.utilisation
+        "link_utilisation_ratio",
+        "fraction of recent time the link was busy",
+        lambda k, _: k.utilisation,
     ),
     _gauge(
         "link_wanted_ratio",
         "part of the time its schedule needs; above 1 it cannot be kept",
         lambda k, _: k.wanted,
     ),
-    _counter("link_busy_seconds", "time that questions were under way", lambda k, _: k.link.busy_s),
+    _counter("link_busy_seconds", "time with requests in progress", lambda k, _: k.link.busy_s),
     _gauge("link_skipped_polls", "polls passed over in the last period", lambda k, _: k.skipped),
 )
 
 _UNIT: Final[tuple[_Metric[UnitHealth], ...]] = (
     _counter("unit_requests", "questions sent to the unit", lambda u, _: u.requests),
     _counter("unit_refusals", "answers that said no (exception replies)", lambda u, _: u.refusals),
-    _counter("unit_timeouts", "questions nobody answered in time", lambda u, _: u.timeouts),
+    _counter("unit_timeouts", "requests that timed out", lambda u, _: u.timeouts),
     _counter("unit_faults", "wrong answers, and losses of the connection", lambda u, _: u.faults),
     _gauge(
         "unit_latency_seconds",

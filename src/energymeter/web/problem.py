@@ -97,5 +97,5 @@ async def _no_store(_request: Request, error: Exception) -> Response:
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
-    detail = "something went wrong here, the log of the service says what"
+    detail = "internal error, see the service's log"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)

@@ -102,7 +102,8 @@ def _warn(desk: Desk, token: str | None, *, is_encrypted: bool) -> None:
     """Tell what is weak about a service that others can reach."""
     if not is_encrypted:
         text = (
-            "the web side is not encrypted: who is on the way reads token and password; "
+            "the web side is not encrypted: anyone on the network path "
+            "can read token and password; "
             "give cert and key in [web], or leave it to a proxy"
         )
         desk.events.tell(Level.WARNING, Topic.SERVICE, "", text)

@@ -40,17 +40,17 @@ _LAST_S: Final = 0.5
 """How long the end of the stream may take to go out."""
 
 
-def event_text(kind: bytes, content: Any, number: int | None = None) -> bytes:  # noqa: ANN401
+def event_text(kind: bytes, content: Any, mark: str = "") -> bytes:  # noqa: ANN401
     """An event with anything that JSON can be made of.
 
     Args:
         kind: What the event is called.
         content: What it brings.
-        number: Its id, for who comes back; None: it has none.
+        mark: Its id, for who comes back; empty: it has none.
     """
     # JSON on one line: no line end of ours can be in it.
-    mark = b"" if number is None else b"id: %d\n" % number
-    return b"event: %s\n%sdata: %s\n\n" % (kind, mark, as_json(content))
+    line = b"id: %s\n" % mark.encode() if mark else b""
+    return b"event: %s\n%sdata: %s\n\n" % (kind, line, as_json(content))
 
 
 class EventSource(Response):

@@ -62,7 +62,7 @@ def frames_router(desk: Desk, listeners: Listeners) -> APIRouter:
         Who reads slowly misses the oldest. It ends when the link is replaced by a reload.
         """
         if listeners.is_full:
-            detail = "too many listen already, come again later"
+            detail = "too many subscribers, retry later"
             raise refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, wait_s=10)
         stream = _stream_of(desk, link)
         if stream is None:

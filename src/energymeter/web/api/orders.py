@@ -73,11 +73,11 @@ class _Readings:
             HTTPException: 404, 409, 429 or 504.
         """
         if name in self._under_way:
-            detail = f"{name} is being read already, wait for the answer"
+            detail = f"{name} is already being read, wait for the answer"
             raise refuse(HTTPStatus.CONFLICT, detail)
         wait_s = self._ration.take()
         if wait_s or len(self._under_way) >= _MOST_UNDER_WAY:
-            detail = "too many meters are asked to be read at once, come again in a moment"
+            detail = "too many immediate readings at once, retry in a moment"
             raise refuse(HTTPStatus.TOO_MANY_REQUESTS, detail, wait_s=wait_s)
         self._under_way.add(name)
         try:

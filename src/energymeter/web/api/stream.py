@@ -30,12 +30,15 @@ from energymeter.web.session import identity_of
 __all__ = ["chosen_meters", "stream_router"]
 
 _PIECE_BYTES: Final = 32_768
+_MOST_DIGITS: Final = 15
+"""Of the number of an event."""
+
 
 _Meters = Annotated[
     list[str] | None,
     Query(max_length=1000, description="Only the meters of these names; none for all."),
 ]
-_WithEvents = Annotated[bool, Query(description="Whether events are told too.")]
+_WithEvents = Annotated[bool, Query(description="Whether to include events.")]
 _EveryS = Annotated[
     float,
     Query(ge=0.2, le=60, description="Seconds between two looks for what is new."),
@@ -52,8 +55,8 @@ _LastId = Annotated[
 _DOCUMENTED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "`reading`: a `Latest` of a meter that was read; `gone`: the name of a "
-        "meter that is no more; `event`: an `EventItem`, its number the id; `missed`: how many "
-        "events are not kept any more",
+        "meter that is no more; `event`: an `EventItem`, with an id for `Last-Event-ID`, also "
+        "after a restart of the service; `missed`: how many events are not kept any more",
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
     **documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -85,10 +88,10 @@ def stream_router(desk: Desk, listeners: Listeners) -> APIRouter:
         told less often, never late.
         """
         if listeners.is_full:
-            detail = "too many listen already, come again later"
+            detail = "too many subscribers, retry later"
             raise refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, wait_s=10)
-        if last_id is not None and last_id.isascii() and last_id.isdigit():
-            after = int(last_id[:15])
+        if last_id:
+            after = _number_in(last_id, desk.events.run)
         choose = chosen_meters(desk, meter) if meter else lambda: choice.of(desk.snapshot)
         changes = Changes(desk, choose, after)
         pieces = _pieces(desk, changes, events, every_s)
@@ -128,7 +131,7 @@ async def _pieces(
         for name in changes.gone():
             piece += event_text(b"gone", name)
         if with_events:
-            piece += _events(changes)
+            piece += _events(changes, desk.events.run)
         now_s = clock.monotonic()
         if piece or now_s - said_s >= SIGN_OF_LIFE_S:
             yield piece or SIGN_OF_LIFE
@@ -137,9 +140,16 @@ async def _pieces(
         await clock.sleep_until(due_s)
 
 
-def _events(changes: Changes) -> bytes:
+def _number_in(last_id: str, run: str) -> int:
+    """The number of the event that somebody had last; 0: it was of another run, or no event."""
+    of, _, number = last_id.partition("-")
+    is_ours = of == run and number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS
+    return int(number) if is_ours else 0
+
+
+def _events(changes: Changes, run: str) -> bytes:
     missed, events = changes.events()
     piece = event_text(b"missed", missed) if missed else b""
     for event in events:
-        piece += event_text(b"event", event_item(event), event.number)
+        piece += event_text(b"event", event_item(event), f"{run}-{event.number}")
     return piece

@@ -8,10 +8,10 @@ from typing import Final
 from energymeter.web.pages.figures import TO, grouped
 from energymeter.web.pages.markup import Markup, join, nothing, tag
 
-__all__ = ["button", "facts", "pager", "search", "select"]
+__all__ = ["BACK", "ON", "button", "facts", "page_asked", "pager", "search", "select"]
 
-_BACK: Final = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
-_ON: Final = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+BACK: Final = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
+ON: Final = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
 def search(what: str, label: str, value: str) -> Markup:
@@ -73,13 +73,18 @@ def pager(page: int, count: int, size: int) -> Markup:
     return tag(
         "nav",
         step(0, "«", "first page"),
-        step(max(0, page - 1), _BACK, "previous page"),
+        step(max(0, page - 1), BACK, "previous page"),
         tag("span", f"{grouped(first)}{TO}{grouped(end)} of {grouped(count)}", class_="em-num"),
-        step(min(last, page + 1), _ON, "next page"),
+        step(min(last, page + 1), ON, "next page"),
         step(last, "»", "last page"),
         class_="em-pager",
         aria_label="pages of the list",
     )
+
+
+def page_asked(text: str) -> int:
+    """The page, from 0, that an address asks for, from 1; nonsense is the first."""
+    return max(0, int(text) - 1) if text.isdecimal() and len(text) < 10 else 0
 
 
 def facts(pairs: Mapping[str, Markup | str]) -> Markup:

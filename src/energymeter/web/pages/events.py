@@ -47,10 +47,11 @@ class EventsPage(FramedPage):
 
     def __init__(self, site: SiteView, request: Request, client: Client) -> None:
         super().__init__(site, request, client, "Events")
-        level = request.query_params.get("level", "")
+        asked = request.query_params
+        level, topic = asked.get("level", ""), asked.get("topic", "")
         self._level = level if level in _LEVELS else ""
-        self._topic = ""
-        self._text = ""
+        self._topic = topic if topic in _TOPICS else ""
+        self._text = asked.get("q", "")[:_LONGEST_WORD]
         self._last = 0
         self._has_any = False
 
@@ -91,6 +92,8 @@ class EventsPage(FramedPage):
         else:
             return
         self.slots.html("list", self._list(), forget="e")
+        asked = [("q", self._text.strip()), ("level", self._level), ("topic", self._topic)]
+        self.slots.address(self.path, asked)
 
     def _list(self) -> Markup:
         found = self._wanted(self.desk.events.newest())[-_MOST:]

@@ -22,6 +22,7 @@ from energymeter.values.text import format_value
 
 __all__ = [
     "DASH",
+    "NOW",
     "TO",
     "Figure",
     "age_text",
@@ -39,6 +40,9 @@ __all__ = [
 
 DASH: Final = "\N{EN DASH}"
 TO: Final = "\N{EN DASH}"
+NOW: Final = "now"
+"""The age of what is not older than a poll a second."""
+
 _MINUS: Final = "\N{MINUS SIGN}"
 _GROUP: Final = "\N{NARROW NO-BREAK SPACE}"
 
@@ -171,7 +175,7 @@ def label_of(name: str) -> str:
 def age_text(seconds: float) -> str:
     """How old something is."""
     if seconds < 2:
-        return "now"
+        return NOW
     return seconds_text(seconds)
 
 
@@ -188,7 +192,7 @@ def seconds_text(seconds: float) -> str:
 
 def share_text(share: float) -> str:
     """A part of a whole in per cent."""
-    return f"{share:.1%}" if share < 0.0995 else f"{share:.0%}"
+    return f"{share:.1%}" if 0.0 < share < 0.0995 else f"{share:.0%}"
 
 
 def clock_text(time: datetime, zone: tzinfo | None = None) -> str:

@@ -25,8 +25,8 @@ _LINKS: Final = (("/", "Overview"), ("/links", "Links"), ("/events", "Events"))
 
 _STATES: Final = {
     State.OK: ("ok", "all well"),
-    State.HAMPERED: ("warn", "hampered"),
-    State.FAILING: ("bad", "failing"),
+    State.DEGRADED: ("warn", "needs attention"),
+    State.FAILING: ("bad", "not working"),
 }
 
 MAIN: Final = "main"
@@ -92,7 +92,7 @@ class Frame:
                     tag(
                         "a",
                         tag("span", class_="em-mark"),
-                        snapshot.site,
+                        tag("span", snapshot.site),
                         href="/",
                         class_="em-name",
                     ),

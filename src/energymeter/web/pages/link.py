@@ -14,8 +14,8 @@ from energymeter.web.pages.controls import facts
 from energymeter.web.pages.figures import (
     DASH,
     age_text,
-    clock_text,
     grouped,
+    moment_text,
     seconds_text,
     share_text,
 )
@@ -152,7 +152,7 @@ class LinkPage(FramedPage):
             "requests": tag("span", DASH, data_k="h.requests", class_="em-num"),
             "time-outs": tag("span", DASH, data_k="h.timeouts", class_="em-num"),
             "errors": tag("span", DASH, data_k="h.errors", class_="em-num"),
-            "polls passed over": tag("span", DASH, data_k="h.skipped", class_="em-num"),
+            "polls skipped": tag("span", DASH, data_k="h.skipped", class_="em-num"),
         }
         return tag(
             "section",
@@ -189,14 +189,14 @@ class LinkPage(FramedPage):
                 tag("td", DASH, data_k=f"{key}.{name}", class_="em-right-text em-num")
                 for name in _FIGURES
             ]
-            rows.append(tag("tr", first, tag("td", meters), *cells))
+            rows.append(tag("tr", first, tag("td", meters, class_="em-where"), *cells))
         heads = (
             "unit",
             "meters",
             "asked",
             "answered",
             "answers in",
-            "slowest of late",
+            "slowest recently",
             "time-outs",
             "refusals",
             "wrong answers",
@@ -215,7 +215,9 @@ class LinkPage(FramedPage):
     def _renew(self, state: LinkState) -> None:
         slots, figures = self.slots, figures_of(state)
         slots.attribute("h.dot", "class", link_dot(state)[0])
-        since = "" if state.fault_since is None else f" since {clock_text(state.fault_since)}"
+        since = ""
+        if state.fault_since is not None:
+            since = f" since {moment_text(state.fault_since, self.desk.clock.now())}"
         slots.text("h.fault", f"not there{since}: {state.fault}" if state.fault else "")
         renew_load(self, "h", state)
         slots.text("h.wanted", f"{share_text(state.wanted)} of the time")

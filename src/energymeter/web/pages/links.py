@@ -9,10 +9,10 @@ from nicegui import Client
 from starlette.requests import Request
 
 from energymeter.service.snapshot import LinkState
-from energymeter.web.pages.controls import pager, search
+from energymeter.web.pages.controls import page_asked, pager, search
 from energymeter.web.pages.figures import DASH, grouped, seconds_text, share_text
 from energymeter.web.pages.frame import FramedPage
-from energymeter.web.pages.markup import Markup, join, tag
+from energymeter.web.pages.markup import Markup, join, nothing, tag
 from energymeter.web.pages.siteview import SiteView
 
 __all__ = ["LinkFigures", "LinksPage", "figures_of", "link_dot", "load_bar", "renew_load"]
@@ -83,8 +83,9 @@ class LinksPage(FramedPage):
 
     def __init__(self, site: SiteView, request: Request, client: Client) -> None:
         super().__init__(site, request, client, "Links")
-        self._text = ""
-        self._page = 0
+        asked = request.query_params
+        self._text = asked.get("q", "")[:_LONGEST_WORD]
+        self._page = page_asked(asked.get("page", ""))
         self._rows: dict[str, str] = {}
 
     def content(self) -> Markup:
@@ -120,6 +121,8 @@ class LinksPage(FramedPage):
         else:
             return
         self._fill()
+        page = str(self._page + 1) if self._page else ""
+        self.slots.address(self.path, [("q", self._text.strip()), ("page", page)])
 
     def _fill(self) -> None:
         for key in self._rows:
@@ -137,7 +140,8 @@ class LinksPage(FramedPage):
         self._page = min(self._page, max(0, (len(found) - 1) // _PAGE))
         shown = found[self._page * _PAGE : (self._page + 1) * _PAGE]
         self._rows = {f"l{place}": name for place, name in enumerate(shown)}
-        count = tag("p", f"{grouped(len(found))} links", class_="em-count", role="status")
+        text = "1 link" if len(found) == 1 else f"{grouped(len(found))} links"
+        count = tag("p", text, class_="em-count", role="status")
         if not found:
             return join([count, tag("p", "no link is like this", class_="em-nothing")])
         rows = [self._row(key, links[name]) for key, name in self._rows.items()]
@@ -176,7 +180,8 @@ class LinksPage(FramedPage):
             data_tip="…",
             aria_label="…",
         )
-        name = tag("div", dot, tag("div", link, tag("small", state.url)), class_="em-meter")
+        url = tag("small", state.url) if state.url != state.name else nothing()
+        name = tag("div", dot, tag("div", link, url), class_="em-meter")
         return tag(
             "tr",
             tag("th", name, scope="row"),

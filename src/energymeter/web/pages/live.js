@@ -68,6 +68,10 @@ export default {
       }
     },
     set(place, value) {
+      if (place === "@address") {
+        history.replaceState(history.state, "", value);
+        return;
+      }
       const at = place.lastIndexOf("@");
       const element = this.places.get(at < 0 ? place : place.slice(0, at));
       if (!element) return;

@@ -16,20 +16,21 @@ from energymeter.web.pages.controls import button, facts
 from energymeter.web.pages.events import event_rows
 from energymeter.web.pages.figures import (
     DASH,
+    NOW,
     age_text,
     clock_text,
     counted,
-    figure,
     grouped,
+    moment_text,
     seconds_text,
 )
 from energymeter.web.pages.frame import MAIN, FramedPage, nothing_yet
 from energymeter.web.pages.glance import standing_of, sum_of
 from energymeter.web.pages.live import Board
 from energymeter.web.pages.markup import Markup, join, nothing, tag
-from energymeter.web.pages.phases import phases_html, phases_of
+from energymeter.web.pages.phases import phases_html
 from energymeter.web.pages.rawmap import map_html, read_words
-from energymeter.web.pages.rows import DOTS
+from energymeter.web.pages.rows import DOTS, main_figure, since_text
 from energymeter.web.pages.siteview import SiteView
 from energymeter.web.pages.values import MeterValues
 
@@ -54,7 +55,7 @@ class MeterPage(FramedPage):
         super().__init__(site, request, client, name)
         self._name = name
         self._values = MeterValues(self.slots)
-        self._chart = MeterChart(self.desk, self.slots, self.viewer)
+        self._chart = MeterChart(self.desk, self.slots, self.viewer, request.query_params)
         self._below: Board | None = None
         self._info: object = None
         self._last_event = 0
@@ -117,8 +118,9 @@ class MeterPage(FramedPage):
             self._is_reading = True
             self._below.places.text("map.word", "reading …")
             self.viewer.start(self._read())
-        else:
-            self._chart.act(what, arg)
+        elif self._chart.act(what, arg):
+            address = f"/meter/{quote(self._name, safe='')}"
+            self.slots.address(address, self._chart.query())
 
     def _head(self, state: MeterState) -> Markup:
         info = state.info
@@ -128,11 +130,13 @@ class MeterPage(FramedPage):
             "profile": f"{profile.vendor} {profile.model}".strip() or profile.name,
             "link": tag("a", link, href=f"/link/{quote(link, safe='')}"),
             "unit": str(info.unit),
-            "interval": " / ".join(dict.fromkeys(seconds_text(each) for each in state.intervals_s)),
-            "read": tag("span", DASH, data_k="h.age", class_="em-num"),
+            "polled every": " / ".join(
+                dict.fromkeys(seconds_text(each) for each in state.intervals_s)
+            ),
+            "last read": tag("span", DASH, data_k="h.age", class_="em-num"),
             "polls": tag("span", DASH, data_k="h.polls", class_="em-num"),
-            "late": tag("span", DASH, data_k="h.late", class_="em-num"),
-            "takes": tag("span", DASH, data_k="h.took", class_="em-num"),
+            "last poll began": tag("span", DASH, data_k="h.late", class_="em-num"),
+            "and took": tag("span", DASH, data_k="h.took", class_="em-num"),
         }
         labels = [
             tag("span", f"{key} {value}", class_="em-pill") for key, value in info.labels.items()
@@ -162,37 +166,53 @@ class MeterPage(FramedPage):
             tag("div", title, class_="em-tile-head"),
             tag("span", DASH, data_k=key, class_="em-big em-num"),
             tag("span", "", data_k=f"{key}.unit", class_="em-unit"),
+            tag("div", "", data_k=f"{key}.more", class_="em-tile-more"),
+            data_k=f"{key}.box",
         )
 
     def _renew_head(self, state: MeterState) -> None:
         slots, now = self.slots, self.desk.clock.now()
-        slots.attribute("h.dot", "class", DOTS[standing_of(state, now)][0])
-        since = "" if state.fault_since is None else f" since {clock_text(state.fault_since)}"
+        standing = standing_of(state, now)
+        slots.attribute("h.dot", "class", DOTS[standing][0])
+        since = ""
+        if state.fault_since is not None:
+            since = f" since {moment_text(state.fault_since, now)}"
         slots.text("h.fault", f"no answer{since}: {state.fault}" if state.fault else "")
-        glance = self.site.glances.of(state.info)
-        value, _ = sum_of(state, glance.main, now)
-        if glance.main:
-            shown = figure(value, glance.main[0])
-            slots.text("h.now", shown.number)
-            slots.text("h.now.unit", shown.unit)
+        age = DASH if state.time is None else age_text((now - state.time).total_seconds())
+        slots.text("h.age", age)
+        self._renew_now(state, age, is_silent=standing == "silent")
+        failed = f", {grouped(state.failed)} failed" if state.failed else ""
+        skipped = f", {grouped(state.skipped)} skipped" if state.skipped else ""
+        slots.text("h.polls", f"{grouped(state.polls)}{failed}{skipped}")
+        slots.text("h.late", f"{seconds_text(state.lateness_s)} late")
+        slots.text("h.took", seconds_text(state.duration_s))
+
+    def _renew_now(self, state: MeterState, age: str, *, is_silent: bool) -> None:
+        """What it shows now, grey where it is not of now, and what it counted today."""
+        slots, glance = self.slots, self.site.glances.of(state.info)
+        value, is_stale = sum_of(state, glance.main, self.desk.clock.now())
+        shown = main_figure(value, glance)
+        slots.text("h.now", shown.number)
+        slots.text("h.now.unit", shown.unit)
+        is_old = value is not None and (is_stale or is_silent)
+        slots.attribute("h.now.box", "class", "em-old" if is_old else None)
+        slots.text("h.now.more", f"{age} ago" if is_old and age != NOW else "")
         today = self.site.today.amount(state, glance.counters)
         if today is not None:
             shown = counted(today.amount, base_of(glance.counters[0].unit)[0])
             slots.text("h.today", shown.number)
             slots.text("h.today.unit", shown.unit)
-        if state.time is not None:
-            slots.text("h.age", age_text((now - state.time).total_seconds()))
-        failed = f", {grouped(state.failed)} in vain" if state.failed else ""
-        skipped = f", {grouped(state.skipped)} passed over" if state.skipped else ""
-        slots.text("h.polls", f"{grouped(state.polls)}{failed}{skipped}")
-        slots.text("h.late", seconds_text(state.lateness_s))
-        slots.text("h.took", seconds_text(state.duration_s))
+            slots.text("h.today.more", since_text(today.since))
+        elif not glance.counters:
+            slots.text("h.today.more", "it counts nothing")
 
     def _phases(self, state: MeterState) -> Markup:
-        phases = phases_of({each.name: each for each in state.readings(self.desk.clock.now())})
-        if not phases:
+        now = self.desk.clock.now()
+        shown = phases_html({each.name: each for each in state.readings(now)})
+        if not shown:
             return nothing()
-        return tag("section", tag("h2", "Phases"), phases_html(phases), class_="em-card")
+        look = "em-card" if standing_of(state, now) == "ok" else "em-card em-old"
+        return tag("section", tag("h2", "Phases"), shown, class_=look)
 
     def _lower(self, state: MeterState) -> Markup:
         info = state.info

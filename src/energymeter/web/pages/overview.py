@@ -8,13 +8,14 @@ from typing import Any, Final
 from nicegui import Client
 from starlette.requests import Request
 
-from energymeter.web.pages.controls import pager, search, select
+from energymeter.web.pages.controls import page_asked, pager, search, select
 from energymeter.web.pages.directory import ORDERS, PAGE, STATES, Wish
-from energymeter.web.pages.figures import DASH, Figure, clock_text, counted, grouped, listed, scaled
+from energymeter.web.pages.figures import DASH, Figure, counted, grouped, listed, scaled
 from energymeter.web.pages.frame import FramedPage, tip
 from energymeter.web.pages.markup import Markup, join, nothing, tag
-from energymeter.web.pages.rows import MeterRows
+from energymeter.web.pages.rows import MeterRows, since_text
 from energymeter.web.pages.siteview import SiteView
+from energymeter.web.pages.totals import Energy
 from energymeter.web.verdict import Count
 
 __all__ = ["OverviewPage"]
@@ -111,6 +112,18 @@ class OverviewPage(FramedPage):
         self._wish = wish
         self._find()
         self._fill()
+        wish = self._wish
+        self.slots.address(
+            self.path,
+            [
+                ("q", wish.text.strip()),
+                ("state", wish.state),
+                ("kind", wish.kind),
+                ("label", wish.label),
+                ("order", wish.order if wish.order != "site" else ""),
+                ("page", str(wish.page + 1) if wish.page else ""),
+            ],
+        )
 
     def _find(self) -> None:
         self.site.renew()
@@ -179,16 +192,11 @@ class OverviewPage(FramedPage):
         counted_today = (
             Figure(DASH) if energy.watt_hours is None else counted(energy.watt_hours, "Wh")
         )
-        more = "since midnight"
-        if energy.since is not None:
-            more = f"since {clock_text(energy.since)[:5]}"
-        elif energy.missing and energy.watt_hours is not None:
-            more = f"{grouped(len(choice.names) - energy.missing)} meters so far"
         why = f"what was taken since midnight; {choice.reason}"
-        self._show("energy", counted_today, more, why)
+        self._show("energy", counted_today, _energy_text(energy, len(choice.names)), why)
         self._show_meters(meters)
         per_s = DASH if pace.per_s is None else grouped(pace.per_s, 0 if pace.per_s >= 100 else 1)
-        late = f"99 % {pace.lateness}" if pace.lateness else ""
+        late = f"99% {pace.lateness}" if pace.lateness else ""
         why = "how many polls begin a second, and how late 99 of 100 of them at most, in a minute"
         self._show("pace", Figure(per_s, "/s"), late, why)
 
@@ -214,6 +222,17 @@ class OverviewPage(FramedPage):
         slots.attribute(f"t.{key}.tip", "aria-label", why)
 
 
+def _energy_text(energy: Energy, chosen: int) -> str:
+    """Since when it was counted, and by how many of the meters that are chosen."""
+    if energy.watt_hours is None:
+        return ""
+    counting = chosen - energy.missing
+    if energy.late:
+        some = "" if energy.late == counting else f"{grouped(energy.late)} of {grouped(counting)} "
+        return f"{some}{since_text(energy.since)}"
+    return f"{grouped(counting)} meters so far" if energy.missing else "since midnight"
+
+
 def _count(text: str) -> Markup:
     return tag("p", text, class_="em-count", role="status")
 
@@ -227,4 +246,5 @@ def _wish_of(request: Request) -> Wish:
         kind=asked.get("kind", ""),
         label=asked.get("label", ""),
         order=order if order in ORDERS else "site",
+        page=page_asked(asked.get("page", "")),
     )

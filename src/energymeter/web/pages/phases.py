@@ -41,23 +41,27 @@ class Phase(NamedTuple):
 
 
 def phases_of(readings: Mapping[str, Reading]) -> tuple[Phase, ...]:
-    """The phases; empty where there are not three with voltages or powers.
+    """The phases; empty for a meter that has not three voltages or powers, good or not.
 
     Args:
         readings: By name.
     """
-    phases = tuple(_phase(readings, letter) for letter in _LETTERS)
-    if all(p.voltage is None for p in phases) and all(p.power is None for p in phases):
+    if not (_has_three(readings, "voltage") or _has_three(readings, "active_power")):
         return ()
-    known = [p for p in phases if p.voltage is not None or p.power is not None]
-    return phases if len(known) == len(_LETTERS) else ()
+    return tuple(_phase(readings, letter) for letter in _LETTERS)
 
 
-def phases_html(phases: tuple[Phase, ...]) -> Markup:
-    """The arrows, where they can be drawn, and the figures."""
-    can_draw = all(p.voltage is not None for p in phases)
-    parts = [_diagram(phases) if can_draw else nothing(), _table(phases)]
-    return tag("div", *parts, class_="em-phases")
+def phases_html(readings: Mapping[str, Reading]) -> Markup:
+    """The arrows, of a meter that measures voltages, and the figures; nothing without phases."""
+    phases = phases_of(readings)
+    if not phases:
+        return nothing()
+    diagram = _diagram(phases) if _has_three(readings, "voltage") else nothing()
+    return tag("div", diagram, _table(phases), class_="em-phases")
+
+
+def _has_three(readings: Mapping[str, Reading], name: str) -> bool:
+    return all(f"{name}_phase_{letter}" in readings for letter in _LETTERS)
 
 
 def _phase(readings: Mapping[str, Reading], letter: str) -> Phase:
@@ -98,8 +102,9 @@ def _diagram(phases: tuple[Phase, ...]) -> Markup:
     ]
     for place, phase in enumerate(phases):
         direction = 90 - 120 * place
-        length = _RADIUS * (phase.voltage or 0.0) / most_v
-        parts.append(_arrow(direction, length, f"em-u em-l{place + 1}"))
+        if phase.voltage:
+            length = _RADIUS * phase.voltage / most_v
+            parts.append(_arrow(direction, length, f"em-u em-l{place + 1}"))
         parts.append(_letter(direction, f"L{place + 1}", place))
         if phase.current and phase.angle is not None and most_a:
             length = _RADIUS * _CURRENT_SHARE * phase.current / most_a

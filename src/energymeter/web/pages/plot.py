@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from energymeter.store import Every
 from energymeter.web.pages.figures import label_of
+from energymeter.web.pages.markup import Markup, join, tag
 from energymeter.web.pages.spans import Span
 
-__all__ = ["Curve", "options_of"]
+__all__ = ["Curve", "legend_of", "options_of"]
 
 _LIGHT: Final = ("#0f5fae", "#c2410c", "#0f766e", "#7c3aed", "#a16207", "#be185d")
 _DARK: Final = ("#6cb2ff", "#fb923c", "#2dd4bf", "#c4b5fd", "#facc15", "#f9a8d4")
@@ -20,6 +22,18 @@ _INK: Final = {False: ("#4d5a68", "#e2e7ec"), True: ("#9fb0c0", "#2b3641")}
 """Of text and of lines, by darkness."""
 
 _AXIS_PX: Final = 56
+
+_WINDOWS: Final = {
+    Every.MINUTE: "per minute",
+    Every.QUARTER: "per 15 min",
+    Every.HOUR: "per hour",
+    Every.DAY: "per day",
+}
+_FAR_FROM_ZERO: Final = frozenset({"V", "Hz", "°C", "bar", "mbar", ""})
+"""What is told in these would be a flat line on an axis that begins at zero."""
+
+
+_TICKS: Final = {"day": "{d} {MMM}", "month": "{MMM}", "year": "{yyyy}"}
 
 
 class Curve(NamedTuple):
@@ -30,7 +44,14 @@ class Curve(NamedTuple):
     points: Sequence[tuple[int, float | None]]
     """Milliseconds since 1970 in the site's zone, and values."""
 
-    is_bar: bool = False
+    every: Every | None = None
+    """Of a counter the windows it is counted in; None: it is a line."""
+
+    @property
+    def told_in(self) -> str:
+        """Its unit; of a counter with the window."""
+        window = _WINDOWS.get(self.every, "") if self.every is not None else ""
+        return f"{self.unit} {window}".strip()
 
 
 def options_of(
@@ -47,7 +68,6 @@ def options_of(
     ink, rule = _INK[is_dark]
     units = list(dict.fromkeys(curve.unit for curve in curves))
     sides = [("left", units[0::2]), ("right", units[1::2])]
-    deepest = max((len(members) for _, members in sides), default=1)
     start, end = (round(time.timestamp() * 1000) + offset_ms for time in span)
     return {
         "animation": False,
@@ -58,16 +78,8 @@ def options_of(
         "grid": {
             "left": 8 + _AXIS_PX * max(len(sides[0][1]), 1),
             "right": 16 + _AXIS_PX * len(sides[1][1]),
-            "top": 28 + (18 if deepest > 1 or len(curves) > 1 else 0),
+            "top": 32,
             "bottom": 28,
-        },
-        "legend": {
-            "show": len(curves) > 1,
-            "type": "scroll",
-            "top": 0,
-            "textStyle": {"color": ink},
-            "pageTextStyle": {"color": ink},
-            "pageIconColor": ink,
         },
         "tooltip": {
             "trigger": "axis",
@@ -81,12 +93,27 @@ def options_of(
             "min": start,
             "max": end,
             "axisLine": {"lineStyle": {"color": rule}},
-            "axisLabel": {"color": ink, "hideOverlap": True},
+            "containShape": False,  # else a few bars would move now to the middle
+            "axisLabel": {"color": ink, "hideOverlap": True, "formatter": _TICKS},
             "splitLine": {"show": False},
         },
         "yAxis": [_axis(unit, units, curves, ink, rule) for unit in units] or [{"show": False}],
         "series": [_series(curve, units.index(curve.unit)) for curve in curves],
     }
+
+
+def legend_of(curves: Sequence[Curve], *, is_dark: bool) -> Markup:
+    """What is drawn in which colour, as entries of a list."""
+    colours = _DARK if is_dark else _LIGHT
+    return join(
+        tag(
+            "li",
+            tag("span", class_="em-key", style=f"background:{colours[place % len(colours)]}"),
+            f"{label_of(curve.name)} ",
+            tag("small", curve.told_in),
+        )
+        for place, curve in enumerate(curves)
+    )
 
 
 def _axis(
@@ -99,7 +126,7 @@ def _axis(
         "nameTextStyle": {"color": ink},
         "position": "right" if place % 2 else "left",
         "offset": _AXIS_PX * (place // 2),
-        "scale": not any(curve.is_bar for curve in curves if curve.unit == unit),
+        "scale": unit in _FAR_FROM_ZERO,
         "axisLabel": {"color": ink},
         "splitLine": {"show": place == 0, "lineStyle": {"color": rule}},
     }
@@ -107,16 +134,17 @@ def _axis(
 
 def _series(curve: Curve, axis: int) -> dict[str, Any]:
     shape: dict[str, Any]
-    if curve.is_bar:
+    if curve.every is not None:
         shape = {"type": "bar", "barMaxWidth": 28, "itemStyle": {"opacity": 0.4}}
     else:
         shape = {"type": "line", "showSymbol": len(curve.points) < 3, "lineStyle": {"width": 1.8}}
+        shape["z"] = 3  # in front of the bars
     data = [
         [time, None if value is None else float(f"{value:.6g}")] for time, value in curve.points
     ]
     return {
         **shape,
-        "name": f"{label_of(curve.name)} ({curve.unit})" if curve.unit else label_of(curve.name),
+        "name": f"{label_of(curve.name)} ({curve.told_in})".removesuffix(" ()"),
         "yAxisIndex": axis,
         "data": data,
         "connectNulls": False,

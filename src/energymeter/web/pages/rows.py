@@ -13,6 +13,7 @@ from energymeter.web.pages.figures import (
     DASH,
     Figure,
     age_text,
+    clock_text,
     counted,
     figure,
     label_of,
@@ -25,7 +26,7 @@ from energymeter.web.pages.siteview import SiteView
 from energymeter.web.pages.slots import Slots
 from energymeter.web.pages.trend import HEIGHT, WIDTH, spark_path
 
-__all__ = ["DOTS", "MeterRows"]
+__all__ = ["DOTS", "MeterRows", "main_figure", "since_text"]
 
 DOTS: Final[dict[Standing, tuple[str, str]]] = {
     "ok": ("em-dot em-ok", "answers"),
@@ -78,7 +79,7 @@ class MeterRows:
             ("now", "em-right-text"),
             ("today", "em-right-text em-col-today"),
             ("last hour", "em-col-trend"),
-            ("read", "em-right-text em-col-age"),
+            ("last read", "em-right-text em-col-age"),
         )
         return tag(
             "table",
@@ -104,7 +105,7 @@ class MeterRows:
         slots.attribute(f"{key}.d", "data-tip", state.fault or words)
         slots.attribute(f"{key}.d", "aria-label", f"{state.info.name} {state.fault or words}")
         value, is_stale = sum_of(state, glance.main, now)
-        shown = _figure(value, glance)
+        shown = main_figure(value, glance)
         slots.text(f"{key}.v", shown.number)
         slots.text(f"{key}.u", shown.unit)
         is_old = is_stale or standing == "silent"
@@ -114,6 +115,7 @@ class MeterRows:
             slots.text(f"{key}.t", DASH)
         else:
             slots.text(f"{key}.t", str(counted(today.amount, base_of(glance.counters[0].unit)[0])))
+            slots.text(f"{key}.ts", since_text(today.since))
         time = state.time
         slots.text(f"{key}.a", DASH if time is None else age_text((now - time).total_seconds()))
         self._renew_trend(key, state, glance, None if is_old else value)
@@ -130,7 +132,7 @@ class MeterRows:
         self._slots.attribute(f"{key}.s", "d", spark_path(values))
         known = [each for each in values if each is not None]
         if known:
-            low, high = _figure(min(known), glance), _figure(max(known), glance)
+            low, high = main_figure(min(known), glance), main_figure(max(known), glance)
             self._slots.attribute(f"{key}.g", "aria-label", f"last hour: {low} to {high}")
 
     def _markup(self, row: _Row, now: datetime) -> Markup:
@@ -167,13 +169,24 @@ class MeterRows:
                 scope="row",
             ),
             tag("td", value, class_="em-right-text"),
-            tag("td", DASH, data_k=f"{key}.t", class_="em-right-text em-num em-col-today"),
+            tag(
+                "td",
+                tag("span", DASH, data_k=f"{key}.t"),
+                tag("small", "", data_k=f"{key}.ts"),
+                class_="em-right-text em-num em-col-today",
+            ),
             tag("td", spark, class_="em-col-trend"),
             tag("td", DASH, data_k=f"{key}.a", class_="em-right-text em-num em-col-age"),
         )
 
 
-def _figure(value: float | None, glance: Glance) -> Figure:
+def since_text(since: datetime | None) -> str:
+    """From when on something is counted; empty: from midnight on."""
+    return "" if since is None else f"since {clock_text(since)[:5]}"
+
+
+def main_figure(value: float | None, glance: Glance) -> Figure:
+    """What stands for a meter, as it is shown; None: there is nothing that can be trusted."""
     if value is None or not glance.main:
         return Figure(DASH)
     series = glance.main[0]

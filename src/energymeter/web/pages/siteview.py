@@ -194,5 +194,5 @@ def _lateness(counts: list[int]) -> str:
     for count, limit_s in zip(counts, Lateness.LIMITS_S, strict=False):
         passed += count
         if passed >= _TELLING_SHARE * total:
-            return f"within {seconds_text(limit_s)}"
-    return f"later than {seconds_text(Lateness.LIMITS_S[-1])}"
+            return f"\N{LESS-THAN OR EQUAL TO} {seconds_text(limit_s)} late"
+    return f"> {seconds_text(Lateness.LIMITS_S[-1])} late"

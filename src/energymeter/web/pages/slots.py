@@ -5,13 +5,16 @@ A place is an element with a key. What was sent is remembered: only what differs
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
 from energymeter.web.pages.markup import Attribute, Markup, tag
 
 __all__ = ["Changes", "Slots"]
 
 Changes = dict[str, str | None]
 """By place: `key` for its text, `key@name` for an attribute (None: take it away), `key!` for all
-the HTML in it, `key^` for HTML in front of the rest."""
+the HTML in it, `key^` for HTML in front of the rest. `@address` is that of the page."""
 
 
 class Slots:
@@ -31,6 +34,16 @@ class Slots:
         place = f"{key}@{name}"
         if place not in self._shown or self._shown[place] != value:
             self._shown[place] = self._changes[place] = value
+
+    def address(self, path: str, asked: Iterable[tuple[str, str]]) -> None:
+        """Say where what is shown is found again: by a bookmark, on the way back, after a loss.
+
+        Args:
+            path: Of the page.
+            asked: Names and values behind it; what is empty is left out.
+        """
+        query = urlencode([(name, value) for name, value in asked if value])
+        self.attribute("", "address", f"{path}?{query}" if query else path)
 
     def html(self, key: str, markup: Markup, *, forget: str = "") -> None:
         """Fill an element anew.

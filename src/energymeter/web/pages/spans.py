@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from energymeter.store import Every
 
-__all__ = ["SPANS", "Span", "bars_every", "custom", "lines_every", "thinned"]
+__all__ = ["SPANS", "Span", "bars_every", "custom", "lines_every", "moved", "thinned"]
 
 POINTS: Final = 500
 """About so many points are drawn of a line: a screen shows no more."""
@@ -45,6 +45,7 @@ SPANS: Final[Mapping[str, timedelta]] = {
     "day": timedelta(days=1),
     "week": timedelta(days=7),
     "month": timedelta(days=31),
+    "year": timedelta(days=366),
 }
 """Those that end now."""
 
@@ -59,6 +60,16 @@ def lines_every(span: Span) -> Every | None:
 def bars_every(span: Span) -> Every:
     """Windows for the bars of a counter."""
     return next((every for most, every in _BARS if span.seconds <= most), Every.DAY)
+
+
+def moved(span: Span, direction: int, now: datetime) -> Span:
+    """The stretch of time behind (1) or before (-1) this one, as long, and not beyond now."""
+    length = span.end - span.start
+    try:
+        end = min(span.end + direction * length, now)
+        return Span(end - length, end)
+    except OverflowError:
+        return span
 
 
 def custom(start: object, end: object) -> Span | str:

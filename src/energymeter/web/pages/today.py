@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from energymeter.clock import Clock
@@ -24,6 +24,9 @@ _RENEW_S: Final = 900.0
 """The store is asked again after so long: it knows of meters that were exchanged."""
 
 _RETRY_S: Final = 60.0
+_OLDEST: Final = timedelta(days=31)
+"""A counter that was not read for so long is as good as new."""
+
 _MOST_AT_ONCE: Final = 64
 """Questions that wait at a time on behalf of sums over many meters."""
 
@@ -116,10 +119,11 @@ class Today:
         day = now.astimezone().date()
         asked_at = self._clock.monotonic()
         known: float | None
+        since: datetime | None
         try:
-            known = await self._counted(name, counters, midnight(day, None), now)
+            known, since = await self._counted(name, counters, midnight(day, None), now)
         except StoreError:
-            known, asked_at = None, asked_at - _RENEW_S + _RETRY_S
+            known, since, asked_at = None, None, asked_at - _RENEW_S + _RETRY_S
         value = sum_of(state, counters, self._clock.now()).value
         if value is None:
             return
@@ -127,15 +131,19 @@ class Today:
         if known is None and before is not None and before.day == day and value >= before.value:
             before.asked_at = asked_at
             return
-        since = now if known is None else None
+        since = now if known is None else since
         told = Amount((known or 0.0) * base_of(counters[0].unit)[1], since)
         self._bases[name] = _Base(day, value - (known or 0.0), asked_at, since, told)
 
     async def _counted(
         self, name: str, counters: Sequence[Series], start: datetime, end: datetime
-    ) -> float | None:
-        """How far counters went on, in the unit of the first; None: nothing is kept of them."""
+    ) -> tuple[float | None, datetime | None]:
+        """How far counters went on, in the unit of the first, and from when on.
+
+        None: nothing is kept of them; all of it was counted.
+        """
         total: float | None = None
+        since: datetime | None = None
         unit = base_of(counters[0].unit)[1]
         for counter in counters:
             history = await self._archive.history(
@@ -144,4 +152,17 @@ class Today:
             if history is not None and len(history):
                 steps = [value for value in history.values if isinstance(value, (int, float))]
                 total = (total or 0.0) + sum(steps) * base_of(history.series.unit)[1] / unit
-        return total
+                if not await self._was_kept_before(name, counter, start, history.times[0]):
+                    since = max(since or start, history.times[0])
+        return total, since
+
+    async def _was_kept_before(
+        self, name: str, counter: Series, start: datetime, first: datetime
+    ) -> bool:
+        """Whether a counter of which the first thing that is kept is of then was known at start."""
+        if (first - start).total_seconds() < Every.QUARTER:
+            return True
+        before = await self._archive.history(
+            name, counter.name, start - _OLDEST, start, every=Every.DAY
+        )
+        return before is not None and len(before) > 0

@@ -46,7 +46,9 @@ class Energy(NamedTuple):
     watt_hours: float | None
     missing: int
     since: datetime | None
-    """From when on some of it is told only; None: from midnight on."""
+    """From when on `late` of them are told only; None: all from midnight on."""
+
+    late: int = 0
 
 
 def choose(meters: Mapping[str, MeterState], glances: Glances) -> Choice:
@@ -105,7 +107,7 @@ class Sum:
         self._today = today
         self._done = 0
         self._watts = self._watt_hours = 0.0
-        self._have_power = self._have_energy = 0
+        self._have_power = self._have_energy = self._late = 0
         self._since: datetime | None = None
 
     def go_on(self, now: datetime, most: int) -> bool:
@@ -128,7 +130,7 @@ class Sum:
         """What they counted since midnight."""
         known = self._have_energy
         missing = len(self._names) - known
-        return Energy(self._watt_hours if known else None, missing, self._since)
+        return Energy(self._watt_hours if known else None, missing, self._since, self._late)
 
     def _add(self, state: MeterState, now: datetime) -> None:
         glance = self._glances.of(state.info)
@@ -145,3 +147,4 @@ class Sum:
         self._have_energy += 1
         if counted.since is not None:
             self._since = counted.since if self._since is None else max(self._since, counted.since)
+            self._late += 1

@@ -11,7 +11,7 @@ from energymeter.store.base import Series
 from energymeter.values import quantity_of
 from energymeter.values.quantities import base_of
 from energymeter.values.text import format_value
-from energymeter.web.pages.figures import DASH, age_text, figure, label_of
+from energymeter.web.pages.figures import DASH, NOW, age_text, figure, label_of
 from energymeter.web.pages.markup import Markup, join, tag
 from energymeter.web.pages.slots import Slots
 
@@ -100,7 +100,8 @@ class MeterValues:
         newest = state.time
         is_older = newest is not None and (newest - reading.time).total_seconds() > _OLDER_S
         has_age = reading.value is not None and (is_older or quality is not Quality.GOOD)
-        slots.text(f"{key}.a", age_text(age_s) if has_age else "")
+        age = age_text(age_s) if has_age else ""
+        slots.text(f"{key}.a", "" if age == NOW else age)
         if quality is Quality.GOOD:
             slots.attribute(f"{key}.q", "hidden", "")
             slots.attribute(f"{key}.r", "class", "em-reading")
