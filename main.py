@@ -14,6 +14,8 @@ except ModuleNotFoundError as error:
     sys.exit(
         f"{error.name} is not installed here: run 'make install', then .venv/bin/python main.py"
     )
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(poll_from_command_line(ExampleMeter))

@@ -31,16 +31,17 @@ HELP_WIDTH = 88
 
 COMMANDS_HEAD = """# Commands
 
-Every command tells its options with `--help`; this page is that help.
+This page is the `--help` output of every command.
 
 | exit code | meaning |
 |---|---|
-| 0 | done; for `read`: every value was asked for and answered |
-| 1 | the meter or the wire failed, in whole or in part; for `frame`: the frame is faulty |
+| 0 | success; for `read`: every value was read |
+| 1 | the meter or the wire failed, in whole or in part; for `frame`: the frame is faulty; the output cannot be written |
 | 2 | wrong usage: an option, a file, a profile, a port, a host name that does not resolve |
 | 3 | for `status` and `top`: the service cannot be reached |
+| 130 | stopped with Ctrl-C before the command was done |
 
-Values go to stdout, everything else to stderr. A fault is one line that starts with the
+Values go to stdout, everything else to stderr. An error is one line that starts with the
 program's name. `python -m energymeter` is the same program.
 """
 
@@ -48,15 +49,15 @@ MAIN_PY = """## main.py
 
 `python main.py --host HOST --port PORT`, from the root of the checkout: the original reader's
 script with its original arguments, polling the device it imports. It polls until Ctrl-C; the
-exit code is 2 for arguments that cannot be.
+exit code is 2 for invalid arguments.
 """
 
 ERRORS_HEAD = """# Errors
 
-Everything this library raises on purpose is a `MeterError`. Choose with `except`, never by the
+Every error this library raises deliberately is a `MeterError`. Distinguish errors by class, not by
 text. `retryable` is an attribute of the class: whether the same call may succeed later without a
 change by the caller. Every error has `message`, `endpoint` and `unit`; the last two are None
-where nothing is known of them. `asyncio.CancelledError` is never turned into one of these.
+where they are unknown. `asyncio.CancelledError` is never turned into one of these.
 """
 
 CODES_HEAD = """## Exception codes
@@ -69,9 +70,9 @@ What `ExceptionReplyError.code` can be. `is_busy` is true for 5 and 6.
 
 KEYS_HEAD = """# Profile keys
 
-Every key of a profile file, and every quantity the names are made of. How they work together
+Every key of a profile file, and every quantity that names can start with. How they work together is
 stands in the [profile format](profile-format.md). `needed`: there is no default. Where the default
-is empty the key may be left out; the text then speaks of None, or of empty.
+is empty, the key is optional.
 """
 
 _KINDS = {
@@ -84,8 +85,8 @@ _KINDS = {
 
 QUANTITIES_HEAD = """## Quantities
 
-What a point's name can begin with. The range is the one outside which a value cannot be true.
-A setting says how the meter is set up or what it is.
+What a point's name can begin with. Values outside the range are rejected as impossible.
+A setting describes the configuration or identity of the meter.
 
 | quantity | base unit | range | nature |
 |---|---|---|---|

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -337,7 +338,8 @@ def poll_from_command_line(device: ModbusDevice, arguments: Sequence[str] | None
         arguments: The command line without the program's name; None means the process's own.
 
     Returns:
-        The exit code: 0 after Ctrl-C, 2 for arguments that cannot be (said in one line).
+        The exit code: 0 after Ctrl-C, 1 for an output that cannot be written, 2 for arguments
+        that cannot be (both said in one line).
     """
     parser = argparse.ArgumentParser(prog="main.py", description="Energy meter Modbus reader")
     parser.add_argument("--host", required=True, help="IP address of the Modbus device")
@@ -368,5 +370,13 @@ def poll_from_command_line(device: ModbusDevice, arguments: Sequence[str] | None
     except (ConfigError, UnknownHostError) as error:
         sys.stderr.write(f"main.py: error: {error}\n")
         return 2
-    service.start_polling()
+    try:
+        service.start_polling()
+    except OSError as error:
+        # Nobody reads the output any more (`| head`), or its disk is full.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0
+        sys.stderr.write(f"main.py: error: the output cannot be written: {error.strerror}\n")
+        return 1
     return 0

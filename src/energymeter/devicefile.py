@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -23,12 +24,9 @@ def load_device(reference: str) -> ModbusDevice:
             name was given; the message names file, line and reason.
     """
     path_text, name = reference, ""
-    if not Path(reference).exists() and ":" in reference:
+    if ":" in reference and not os.path.exists(reference):  # noqa: PTH110 - never raises
         path_text, _, name = reference.rpartition(":")
     path = Path(path_text)
-    if not path.is_file():
-        msg = f"{path}: there is no such device file"
-        raise ProfileError(msg)
     devices = {
         key: value
         for key, value in _run(path).items()
@@ -51,6 +49,14 @@ def load_device(reference: str) -> ModbusDevice:
 
 
 def _run(path: Path) -> dict[str, object]:
+    try:
+        path.open("rb").close()
+    except FileNotFoundError as error:
+        msg = f"{path}: there is no such device file"
+        raise ProfileError(msg) from error
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise ProfileError(msg) from error
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         msg = f"{path}: is not a Python file, its name must end in .py"
@@ -68,21 +74,22 @@ def _run(path: Path) -> dict[str, object]:
         msg = f"{path}: needs the package {error.name!r}, install it: pip install {error.name}"
         raise ProfileError(msg) from error
     except SyntaxError as error:
-        msg = f"{path}: line {error.lineno}: {error.msg}"
+        line = "" if error.lineno is None else f"line {error.lineno}: "
+        msg = f"{path}: {line}{error.msg}"
         raise ProfileError(msg) from error
     except SystemExit as error:
         msg = f"{path}: ends the program (SystemExit: {error}) where it should declare a device"
         raise ProfileError(msg) from error
     except Exception as error:  # whatever a user's file does, it is told as one sentence
-        line = next(
+        at = next(
             (
-                f.lineno
+                f"line {f.lineno}: "
                 for f in reversed(traceback.extract_tb(error.__traceback__))
                 if f.filename == str(path.absolute())
             ),
-            "?",
+            "",
         )
-        msg = f"{path}: line {line}: {type(error).__name__}: {error}"
+        msg = f"{path}: {at}{type(error).__name__}: {error}"
         raise ProfileError(msg) from error
     finally:
         sys.dont_write_bytecode = written

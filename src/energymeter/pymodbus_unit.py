@@ -48,7 +48,7 @@ class PymodbusUnit:
             raise RequestTimeout(str(answer))
         words = answer.registers
         if len(words) != request.count:
-            msg = f"{len(words)} registers came, asked were {request.count}"
+            msg = f"{len(words)} registers came instead of {request.count}"
             raise LinkLostError(msg)
         return struct.pack(f">{len(words)}H", *words)
 

@@ -119,10 +119,10 @@ def test_other_shells_are_told_what_commands_do() -> None:
     assert words_of("energymeter hist", "zsh") == [
         "plain",
         "history",
-        "Print what the store has of one value.",
+        "Print the stored history of one value.",
     ]
     (line,) = words_of("energymeter hist", "fish")
-    assert line == "plain,history\tPrint what the store has of one value."
+    assert line == "plain,history\tPrint the stored history of one value."
 
 
 def test_it_is_quick(folder: Path) -> None:

@@ -52,6 +52,20 @@ def test_files_without_a_difference_end_with_0(dumps: tuple[str, str], capsys: C
     assert outcome.out.splitlines()[-1] == "no difference, 100 registers asked for in both"
 
 
+def test_files_with_nothing_in_common_are_not_called_the_same(
+    dumps: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "other"
+    made = MapDump(
+        "tcp://192.0.2.7:502", 1, STARTED, {Table.HOLDING: range(9)}, {Table.HOLDING: {}}
+    )
+    path.write_text(render_dump(made))
+    for arguments in ((dumps[0], str(path)), (dumps[0], str(path), "--json")):
+        outcome = call(capsys, "diff", *arguments)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "no register in common, there is nothing to compare" in outcome.err
+
+
 def test_differences_are_lines_and_end_with_1(dumps: tuple[str, str], capsys: Capture) -> None:
     outcome = call(capsys, "diff", *dumps)
     assert (outcome.code, outcome.err) == (1, "")

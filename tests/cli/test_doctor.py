@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import pytest
 from tests.cli.programs import call, free_port, silent_server, simulator
+from tests.cli.terminal import in_terminal
 
 
 def test_a_good_meter_is_well_and_the_code_is_0(
@@ -20,6 +22,17 @@ def test_a_good_meter_is_well_and_the_code_is_0(
     assert lines[-1].startswith(f"all is well: schneider-electric/pm8000, unit 1 at tcp://{pm8000}")
     assert lines[-1].endswith(f"; try: energymeter read tcp://{pm8000} --profile pm8000")
     assert all(line.startswith("ok ") for line in lines[:-1])
+
+
+def test_no_colour_where_nobody_wants_one() -> None:
+    command = [sys.executable, "-m", "energymeter", "doctor", "nowhere.invalid"]
+    with in_terminal(command, environment={"NO_COLOR": "1"}) as plain:
+        plain.end()
+    with in_terminal(command) as coloured:
+        coloured.end()
+    assert b"\x1b[31mWRONG" in coloured.raw
+    assert b"WRONG name" in plain.raw
+    assert b"\x1b[31m" not in plain.raw
 
 
 def test_how_long_it_may_take_is_said_before(

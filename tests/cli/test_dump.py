@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,30 @@ def test_progress_stays_out_of_a_pipe(electric: str, capsys: Capture) -> None:
     arguments = ("dump", electric, "--range", "0-101", "--table", "both", "--pause", "0.4")
     outcome = call(capsys, *arguments)
     assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_an_interrupt_keeps_what_was_read(electric: str, tmp_path: Path) -> None:
+    path = tmp_path / "half.dump"
+    arguments = ("dump", electric, "--range", "0-100", "--pause", "0.5", "--trace", "-o", str(path))
+    with start(*arguments) as program:
+        assert program.process.stderr is not None
+        while "request to read holding registers 50.." not in line_of(program.process.stderr):
+            pass
+        outcome = program.end(signal.SIGINT)
+    assert outcome.code == 130
+    dump = parse_dump(path.read_bytes())
+    asked = dump.asked[Table.HOLDING]
+    assert asked[:50] == range(50)
+    assert list(dump.words[Table.HOLDING]) == list(asked)
+
+
+def test_a_table_without_registers_points_to_the_other_one(capsys: Capture) -> None:
+    with simulator("--profile", "sdm630", "--seed", "1") as program:
+        where = f"127.0.0.1:{program.port}"
+        outcome = call(capsys, "dump", where, "--range", "0-9", "--pause", "0")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "none of the registers 0..9 answers" in outcome.err
+    assert outcome.err.endswith("try --table input\n")
 
 
 def test_any_wire_and_unit_will_do(tmp_path: Path, capsys: Capture) -> None:

@@ -104,14 +104,14 @@ def test_days_are_told_with_their_zone(db: str, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("x.txt",), "which format is x.txt to have? name it .parquet or .csv"),
+        (("x.txt",), "unknown format for x.txt: name it .parquet or .csv"),
         (("x.csv", "--parquet", "--csv"), "give --parquet or --csv, not both"),
         (("-", "--parquet"), "stdout takes CSV only"),
         (("/no/such/folder/x.csv",), "cannot write /no/such/folder/x.csv"),
         (("/no/such/folder/x.parquet",), "cannot write /no/such/folder/x.parquet"),
         (("x.csv", "--meter", "hose-1"), "no meter 'hose-1'; near it: house-1"),
         (("x.csv", "--quantity", "voltage"), "no quantity 'voltage'; near it: voltage_phase_a"),
-        (("x.csv", "--from", "whenever"), "'whenever' is no time"),
+        (("x.csv", "--from", "whenever"), "'whenever' is not a time"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_writes_nothing(

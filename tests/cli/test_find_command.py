@@ -85,6 +85,22 @@ def test_registers_without_a_map_are_surveyed(
     assert "voltages of three phases" in whats
 
 
+def test_registers_without_a_map_are_looked_for_in_both_tables(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with simulator("--profile", "sdm630", "--seed", "1") as program:
+        where = f"127.0.0.1:{program.port}"
+        done = call(capsys, "find", where, "--range", "0-90")
+        as_data = call(capsys, "find", where, "--range", "0-90", "--json")
+
+    assert done.code == as_data.code == 0
+    lines = done.out.splitlines()
+    assert "of 91 holding registers answer" in lines[0]
+    assert "of 91 input registers answer" in lines[1]
+    assert lines[2].startswith("likely: voltages of three phases from 0, float32 ABCD")
+    assert json.loads(as_data.out)["table"] == "input"
+
+
 def test_registers_that_say_nothing_are_no_finding(
     electric: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,14 @@ def test_tcp_request_in_any_notation(capsys: Capture, digits: tuple[str, ...]) -
     assert summary == "Modbus TCP, unit 1: request to read holding registers 0..1"
 
 
+def test_a_line_with_a_colon_is_ascii(capsys: Capture) -> None:
+    outcome = call(capsys, "frame", ":010300000002FA")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "request to read holding registers 0..1" in outcome.out.splitlines()[0]
+    assert "LRC, right" in outcome.out
+    assert call(capsys, "frame", ":010300000002FB").code == 1
+
+
 @pytest.mark.parametrize(
     ("digits", "code", "words"),
     [

@@ -172,10 +172,10 @@ def test_the_last_24_hours_are_meant_when_nothing_is_said(db: str, capsys: Captu
     [
         (("mian",), "there is no meter 'mian'; near it: main; energymeter history lists all"),
         (("main", "voltage_phase_b"), "near it: voltage_phase_a; energymeter history main lists"),
-        (("main", ENERGY, "--from", "soon"), "'soon' is no time, write 2026-03-01"),
+        (("main", ENERGY, "--from", "soon"), "'soon' is not a time, write 2026-03-01"),
         (("main", ENERGY, "--from", "now", "--to", "yesterday"), "is not before --to"),
-        (("main", ENERGY, "--timezone", "Mars/Base"), "'Mars/Base' is no time zone"),
-        (("main", ENERGY, "--timezone", "../passwd"), "is no time zone"),
+        (("main", ENERGY, "--timezone", "Mars/Base"), "'Mars/Base' is not a time zone"),
+        (("main", ENERGY, "--timezone", "../passwd"), "is not a time zone"),
         (("--site", "site.toml"), "give --store or --site, not both"),
         (("main", ENERGY, "--every", "2h"), "--every"),
     ],
@@ -270,5 +270,5 @@ def test_times_are_read_as_people_write_them(
     "text", ["", "soon", "-", "-24x", "-99999y", "2026-02-30", "0001-01-01", "12:00"]
 )
 def test_a_time_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="is no time"):
+    with pytest.raises(ConfigError, match="is not a time"):
         parse_time(text, NOW, ZoneInfo("Asia/Tokyo"))

@@ -149,7 +149,11 @@ def test_a_recording_that_was_cut_off_is_replayed_and_that_is_told(
         (None, (), "cannot read"),
         ("hello", (), "neither a recording"),
         ("energymeter recording 9\n", (), "line 1: version 9"),
-        ("energymeter recording 1\nframing: rtu\nstarted: 2026-01-01T00:00:00Z\n\n", (), "nobody"),
+        (
+            "energymeter recording 1\nframing: rtu\nstarted: 2026-01-01T00:00:00Z\n\n",
+            (),
+            "contains no requests",
+        ),
         ("", ("--speed", "-1"), "--speed"),
         ("", ("--speed", "nan"), "--speed"),
         ("", ("--listen", "tcp://:1", "--port", "1"), "not both"),

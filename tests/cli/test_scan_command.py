@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
-from tests.cli.programs import call, free_port, run, silent_server
+from tests.cli.programs import call, free_port, line_of, run, silent_server, start
 
 
 def test_units_that_answer_are_listed_with_what_fits(
@@ -20,6 +21,16 @@ def test_units_that_answer_are_listed_with_what_fits(
     assert lines[-1] == "2 of 2 units answer"
     assert "at most " in done.err
     assert " s a host" in done.err
+
+
+def test_units_are_told_when_they_are_found_and_an_interrupt_takes_nothing_back() -> None:
+    with start("simulate", "--listen", "rtu+tcp://127.0.0.1:0", "--profile", "sdm630") as bus:
+        url = line_of(bus.stdout).split(" on ")[1].split(",")[0]
+        with start("scan", url, "--units", "1-3", "--timeout", "600") as scan:
+            assert "unit 1: eastron/sdm630 fits" in line_of(scan.stdout)
+            outcome = scan.end(signal.SIGINT)
+    assert outcome.code == 130
+    assert "Traceback" not in outcome.err
 
 
 def test_json_names_hosts_units_and_profiles(
@@ -61,7 +72,9 @@ def test_nobody_there_is_code_1(capsys: pytest.CaptureFixture[str]) -> None:
     done = call(capsys, "scan", f"127.0.0.1:{free_port()}", "--units", "1")
 
     assert done.code == 1
-    assert "refused the connection" in done.err
+    assert done.out == "no unit could be asked\n"
+    assert done.err.count("refused the connection") == 1
+    assert done.err.count("127.0.0.1") == 2  # who is asked, and what came of it
 
 
 def test_silent_units_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,9 +52,9 @@ def test_the_kinds_of_faults_are_listed(capsys: Capture) -> None:
         (["--listen", TCP, "--count", "300"], "units beyond 247"),
         (["--meter", "3"], "write UNIT=PROFILE"),
         (["--meter", "x=sdm630"], "--meter x=sdm630: 'x' is no number"),
-        (["--meter", "3=sdm630", "--meter", "1-3=sdm120"], "unit 3 is there already"),
-        (["--meter", "3=sdm630", "--count", "2"], "leave --profile, --unit and --count away"),
-        (["--meter", "3=sdm630", "--profile", "sdm120"], "leave --profile, --unit and --count"),
+        (["--meter", "3=sdm630", "--meter", "1-3=sdm120"], "unit 3 is already taken"),
+        (["--meter", "3=sdm630", "--count", "2"], "leave out --profile, --unit and --count"),
+        (["--meter", "3=sdm630", "--profile", "sdm120"], "leave out --profile, --unit and --count"),
         (["--latency", "20"], "--latency: '20' is no duration"),
     ],
 )

@@ -10,6 +10,7 @@ from tests.cli.programs import call, free_port, run
 Capture = pytest.CaptureFixture[str]
 
 NOWHERE = "127.0.0.1:1"
+SERIAL = f"rtu+tcp://{NOWHERE}"
 
 
 def refused(capsys: Capture, *arguments: str) -> str:
@@ -54,20 +55,46 @@ def refused(capsys: Capture, *arguments: str) -> str:
             ("active_energy_import takes 4 registers", "is 3"),
         ),
         (("read", NOWHERE, "--profile", "electric", "--watch", "--json"), ("--watch",)),
+        (("read", NOWHERE, "--profile", "electric", "--watch"), ("terminal", "poll")),
+        (("read", NOWHERE, "--profile", "pm8000", "--ct", "1e99999999"), ("--ct", "100/5")),
+        (("read", NOWHERE, "--profile", "pm8000", "--ct", "nan"), ("--ct", "100/5")),
+        (("poll", NOWHERE, "--profile", "pm8000", "--pt", "5/0"), ("--pt", "100/5")),
+        (("poll", NOWHERE, "--profile", "pm8000", "--pt", "20"), ("--pt", "change nothing")),
+        (
+            ("read", SERIAL, "--profile", "sdm120", "--unit", "0-3"),
+            ("unit 0 is the broadcast address",),
+        ),
+        (
+            ("poll", SERIAL, "--profile", "sdm120", "--unit", "0"),
+            ("unit 0 is the broadcast address",),
+        ),
+        (
+            ("find", SERIAL, "--profile", "sdm120", "--unit", "0"),
+            ("unit 0 is the broadcast address",),
+        ),
+        (("find", SERIAL, "--range", "0-9", "--unit", "0"), ("unit 0 is the broadcast address",)),
+        (("dump", SERIAL, "--range", "0-9", "--unit", "0"), ("unit 0 is the broadcast address",)),
+        (("scan", SERIAL, "--units", "0-3"), ("unit 0 is the broadcast address",)),
+        (("doctor", SERIAL, "--unit", "0"), ("unit 0 is the broadcast address",)),
+        (("find", NOWHERE), ("--profile NAME", "--device FILE.py", "--range")),
+        (("dump", NOWHERE, "--range", "0-9", "--pause", "nan"), ("--pause", "not a number")),
+        (("profile", "show", "x" * 5000), ("is not known",)),
+        (("read", NOWHERE, "--device", "x" * 5000), ("File name too long",)),
+        (("read", NOWHERE, "--device", "."), ("Is a directory",)),
         (("simulate", "--port", "70000"), ("--port", "65535")),
         (("simulate", "--meter-type", "steam"), ("'steam'", "'electric', 'water', 'gas'")),
-        (("simulate", "--meter-type", "gas", "--profile", "gas"), ("not two of them",)),
+        (("simulate", "--meter-type", "gas", "--profile", "gas"), ("give only one of",)),
         (("simulate", "--port", "65535", "--count", "2"), ("beyond 65535",)),
         (("simulate", "--address", "nowhere.invalid", "--port", "0"), ("cannot listen",)),
         (("simulate", "--speed", "nan", "--port", "0"), ("--speed", "not a number")),
-        (("frame", "01", "0g"), ("'g' is no hexadecimal digit",)),
+        (("frame", "01", "0g"), ("'g' is not a hexadecimal digit",)),
         (("frame", "010"), ("3 hexadecimal digits",)),
         (("frame", ""), ("0 hexadecimal digits",)),
         (("frame",), ("HEX",)),
         (("nothing",), ("'nothing'", "energymeter --help")),
         (("--nothing",), ("--nothing",)),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(words)[:80],
 )
 def test_wrong_arguments(
     capsys: Capture, arguments: tuple[str, ...], words: tuple[str, ...]
@@ -89,6 +116,7 @@ DEVICE = "from energymeter import ModbusDevice, Register\n"
     ("source", "words"),
     [
         pytest.param("x = (\n", ("line 1", "never closed"), id="syntax error"),
+        pytest.param("x = 1\0\n", ("py: source code", "null bytes"), id="no text"),
         pytest.param(DEVICE + "\n1 / 0\n", ("line 3", "ZeroDivisionError"), id="runtime error"),
         pytest.param("import sys\nsys.exit('bye')\n", ("bye",), id="ends the program"),
         pytest.param("import no_such_thing\n", ("no_such_thing", "pip install"), id="no package"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 
 from benchmarks.doubles import DirectUnit, StillMeter
 
@@ -41,6 +42,24 @@ def test_single_registers_are_recognised_with_their_scale() -> None:
     voltages = one(found, "voltages of three phases")
     assert (voltages.address, voltages.type, voltages.scale) == (10, "int16", 0.1)
     assert one(found, "frequency").address == 16
+
+
+def test_registers_that_count_up_are_judged_in_reasonable_time() -> None:
+    # Every three neighbours are alike: what goes with what is asked very often.
+    began_s = time.process_time()
+    propose({address: address for address in range(100)})
+    assert time.process_time() - began_s < 15
+
+
+def test_currents_have_their_bytes_in_the_order_of_the_voltages() -> None:
+    volts, amperes, watts = (2301, 2311, 2295), (500, 600, 700), (1093, 1317, 1526)
+    swapped = [int.from_bytes(n.to_bytes(2, "big"), "little") for n in (*amperes, *watts)]
+
+    same = propose(dict(enumerate((*volts, 0, *amperes, *watts))))
+    mixed = propose(dict(enumerate((*volts, 0, *swapped))))
+
+    assert one(same, "currents of three phases").address == 4
+    assert "currents of three phases" not in [proposal.what for proposal in mixed]
 
 
 def test_nothing_is_proposed_for_zeros() -> None:

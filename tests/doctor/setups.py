@@ -559,7 +559,7 @@ async def bad_checksum(bench: Bench) -> AsyncIterator[Case]:
         yield case_of(url, SDM630)
 
 
-@broken("answers that are no Modbus", Layer.FRAMING, Verdict.GARBLED, "no Modbus message")
+@broken("answers that are no Modbus", Layer.FRAMING, Verdict.GARBLED, "not Modbus")
 async def garbled(bench: Bench) -> AsyncIterator[Case]:
     async with meter(SDM630, "garbage", listen="rtu+tcp://127.0.0.1:0") as url:
         yield case_of(url, SDM630)
@@ -751,7 +751,7 @@ async def echo(bench: Bench) -> AsyncIterator[Case]:
     "an adapter that echoes, and no meter behind it",
     Layer.ECHO,
     Verdict.ECHO_ONLY,
-    "the adapter hears itself, but nobody answers",
+    "the adapter echoes, but no meter answers",
 )
 async def echo_alone(bench: Bench) -> AsyncIterator[Case]:
     yield case_of("rtu:///dev/ttyUSB0", SDM630, surroundings=Line(None, echoes=True))
@@ -930,7 +930,7 @@ async def losing(bench: Bench) -> AsyncIterator[Case]:
     "noise that spoils answers now and then",
     Layer.TIMING,
     Verdict.UNRELIABLE,
-    "answers are spoilt on the way",
+    "answers are corrupted on the way",
 )
 async def noisy(bench: Bench) -> AsyncIterator[Case]:
     async with meter(SDM630, "wrong_crc:0.4", listen="rtu+tcp://127.0.0.1:0", seed=3) as url:

@@ -28,6 +28,8 @@ from energymeter.transports import parse_wire
         ("192.0.2.300", "192.0.2.300"),
         ("192.0.2", "192.0.2"),
         ("12345", "12345"),
+        pytest.param("9" * 5000, "9" * 5000, id="far too many digits"),
+        pytest.param("0" * 5000 + "192.0.2.7", "192.0.2.7", id="far too many zeros"),
     ],
 )
 def test_what_a_person_means_by_numbers(host: str, meant: str | None) -> None:

@@ -5,10 +5,14 @@ A subcommand's module is imported when it is called, so that `--help` stays quic
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -22,27 +26,27 @@ if TYPE_CHECKING:
 __all__ = ["COMPLETING", "cli", "main"]
 
 _COMMANDS: Final[dict[str, str]] = {
-    "read": "Read a meter once, or keep a table renewed.",
-    "poll": "Read a meter on a fixed beat and print the values.",
-    "simulate": "Be a meter, or many, on any wire, with values that move.",
+    "read": "Read a meter once, or refresh a table of its values.",
+    "poll": "Read meters at a fixed interval and print the values.",
+    "simulate": "Simulate one or more meters on any transport.",
     "demo": "Simulate a site of twelve meters and run the service on it.",
-    "profile": "List, show, check, make and convert meter profiles.",
+    "profile": "List, show, check, create and convert meter profiles.",
     "plan": "Show the cheapest requests that read a meter, and their cost.",
-    "doctor": "Find out why a meter does not answer, or answers nonsense.",
-    "scan": "List the units that answer, and what they are.",
-    "find": "Find out how a meter's map is to be read.",
-    "run": "Poll the meters of a site, keep what they say, pass it on.",
-    "site": "Check, make and describe site files.",
-    "dump": "Read a whole map of registers, politely.",
+    "doctor": "Diagnose why a meter does not answer, or answers nonsense.",
+    "scan": "List the units that answer, and the profiles that fit them.",
+    "find": "Detect how a register map must be read: shift, orders.",
+    "run": "Run the service: poll a site, store and forward readings.",
+    "site": "Check, create and describe site files.",
+    "dump": "Read and print a range of registers.",
     "diff": "Compare two dumps or two recordings.",
-    "replay": "Be the meter that was recorded.",
+    "replay": "Serve a recording as a meter.",
     "status": "Show how a running service is doing.",
-    "top": "Watch all meters of a running service on a screen.",
-    "history": "Print what the store has of one value.",
+    "top": "Watch all meters of a running service in the terminal.",
+    "history": "Print the stored history of one value.",
     "store": "Check a store, or copy it while it is in use.",
-    "export": "Write the history to Parquet or CSV.",
+    "export": "Write the history to CSV or Parquet.",
     "frame": "Explain a Modbus frame in words.",
-    "completion": "Print the script that lets a shell complete all this.",
+    "completion": "Print the completion script for a shell.",
 }
 """Every subcommand, in the order of a newcomer's needs; `cli/NAME.py` holds each."""
 
@@ -51,7 +55,38 @@ COMPLETING: Final = "_ENERGYMETER_COMPLETE"
 """A shell that wants to know how a line could go on sets this."""
 
 
+_UNWRITABLE: Final = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
+"""What a write to stdout or stderr fails with, besides a pipe that nobody reads."""
+
+
+@contextmanager
+def _unread_is_fine() -> Iterator[None]:
+    """Whoever reads our output may go away (`| head`): nothing has failed then."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as error:
+        # Rich ends the program itself over such an error.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _forget_output()
+        raise click.exceptions.Exit(0) from None
+
+
 class _LazyGroup(click.Group):
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - as click has it
+    ) -> click.Context:
+        with _unread_is_fine():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - likewise
+        with _unread_is_fine():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -82,11 +117,12 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="energymeter")
 def cli() -> None:
-    """Read any energy meter over Modbus, and stand in for it when there is none."""
+    """Read, poll, diagnose and simulate Modbus energy meters."""
 
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the meter or the wire failed, 2 wrong usage."""
+    _prepare_standard_files()
     if COMPLETING in os.environ:
         importlib.import_module("energymeter.cli.completion")  # knows more of bash than click
     try:
@@ -108,12 +144,32 @@ def main() -> None:
     except MeterError as error:
         _complain(error)
         sys.exit(1)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _forget_output()
+        _complain(f"the output cannot be written: {error.strerror}")
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _complain(error: MeterError) -> None:
-    click.echo(f"energymeter: {error}", err=True)
+def _complain(what: MeterError | str) -> None:
+    click.echo(f"energymeter: {what}", err=True)
+
+
+def _prepare_standard_files() -> None:
+    # What our caller has closed (`>&-`) is opened: uvloop aborts over sockets numbered 0 to 2.
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, this one
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    # A meter's name may have letters that an old code page has not.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """What is still to be written would fail once more at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from energymeter.errors import ConfigError
 from energymeter.recording.diff import Difference, Subject, differences, load_subject
 
 __all__ = ["command"]
@@ -16,13 +17,15 @@ __all__ = ["command"]
 @click.argument("before", metavar="A", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("after", metavar="B", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--map-only", is_flag=True, help="Which registers there are, not what is in them nor when."
+    "--map-only",
+    is_flag=True,
+    help="Compare only which registers exist, not their values or timing.",
 )
 @click.option(
     "--server",
     metavar="HOST:PORT",
     nargs=2,
-    help="Whose traffic of A, and of B, where captures hold that of several.",
+    help="Server to compare, if a capture contains several.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -33,16 +36,23 @@ def command(
     Registers that differ, appear or vanish, where both files asked for them; of recordings also
     reads that are refused in one of them, latency, silence, and decoded values by name.
 
-    Exit code 0: no difference. 1: they differ. 2: wrong usage.
+    Exit code 0: no difference. 1: they differ. 2: wrong usage, or nothing in common.
     """
     places = server or (None, None)
     first, second = load_subject(before, places[0]), load_subject(after, places[1])
     found = differences(first, second, map_only=map_only)
+    if not found and not _have_common_ground(first, second):
+        msg = f"{before} and {after} have no register in common, there is nothing to compare"
+        raise ConfigError(msg)
     if as_json:
         click.echo(json.dumps(_as_data(first, second, found), indent=2, ensure_ascii=False))
     else:
         _print(first, second, found)
     return 1 if found else 0
+
+
+def _have_common_ground(first: Subject, second: Subject) -> bool:
+    return bool(first.asked & second.asked or first.values.keys() & second.values.keys())
 
 
 def _print(first: Subject, second: Subject, found: list[Difference]) -> None:

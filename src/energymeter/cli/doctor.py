@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any, Final
@@ -11,10 +12,10 @@ import click
 
 from energymeter.cli.options import PositiveFloat, find_profile, meter_options, profile_library
 from energymeter.cli.progress import progress
-from energymeter.cli.wire import URL
+from energymeter.cli.wire import URL, check_units
 from energymeter.discovery import ProfileTree
 from energymeter.doctor import Case, Diagnosis, Layer, Mark, Step, examine
-from energymeter.errors import ConfigError, ProfileError
+from energymeter.errors import ProfileError
 from energymeter.eventloop import run
 from energymeter.profiles import Profile
 from energymeter.transports import Wire, parse_wire
@@ -40,9 +41,9 @@ _COLOURS: Final = {Mark.FINE: "green", Mark.NOTED: "yellow", Mark.WRONG: "red"}
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def command(host: str, **options: Any) -> int:  # noqa: ANN401
-    """Find out why a meter does not answer, or answers nonsense, and what to try.
+    """Diagnose why a meter does not answer, or answers nonsense, and what to try.
 
-    Goes from the ground up: name, route, port or serial port, TLS, framing, speed and parity,
+    Checks layer by layer: name, route, port or serial port, TLS, framing, speed and parity,
     echo, unit, gateway, pauses, function, addresses, longest read, order, values. Stops at what
     is broken, after having tried what else it could be. Give the meter's profile if it is known:
     the upper layers are judged by it. Only reads.
@@ -72,9 +73,7 @@ def _case(wire: Wire, profile: Profile | None, options: Mapping[str, Any]) -> Ca
     ]
     usual = 1 if profile is None else profile.defaults.unit
     unit = usual if options["unit"] is None else options["unit"]
-    if not unit and not wire.framing.has_transactions:
-        msg = "unit 0 is everybody on a serial line and nobody answers, give the unit's number"
-        raise ConfigError(msg)
+    check_units(wire, [unit])
     timeout_s = wire.timeout_s or options["timeout"]
     library = profile_library()
 
@@ -113,7 +112,9 @@ async def _examine(case: Case, *, as_json: bool) -> Diagnosis:
 
 
 def _show(step: Step) -> None:
-    mark = click.style(f"{step.mark:<6}", fg=_COLOURS[step.mark])
+    mark = f"{step.mark:<6}"
+    if not os.environ.get("NO_COLOR"):
+        mark = click.style(mark, fg=_COLOURS[step.mark])
     click.echo(f"{mark}{step.layer:<9} {step.seen}")
 
 

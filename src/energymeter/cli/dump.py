@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from energymeter.cli.options import PositiveFloat
+from energymeter.cli.options import NumberRange, PositiveFloat
 from energymeter.cli.progress import progress
-from energymeter.cli.wire import URL, open_link, traffic_options
+from energymeter.cli.wire import URL, check_units, open_link, traffic_options
 from energymeter.client import Priority
 from energymeter.codec import Table
 from energymeter.discovery.targets import parse_span
@@ -52,15 +53,15 @@ _TABLES: Final = {
 )
 @click.option(
     "--pause",
-    type=click.FloatRange(0, 60),
+    type=NumberRange(0, 60),
     default=0.02,
     show_default=True,
-    help="Seconds to leave the meter alone between two reads.",
+    help="Seconds between two reads.",
 )
 @click.option(
     "--lone",
     is_flag=True,
-    help="Ask for registers one by one where pairs are refused; some meters answer that with "
+    help="Read registers one by one where pairs are refused; some meters answer that with "
     "anything.",
 )
 @click.option(
@@ -72,16 +73,18 @@ _TABLES: Final = {
 )
 @traffic_options
 def command(host: str, **options: Any) -> int:  # noqa: ANN401
-    """Read a whole map and print it, a register a line: address, hexadecimal, number, characters.
+    """Read a range of registers and print one per line: address, hexadecimal, number, characters.
 
     Only reads, never in a hurry: short reads with pauses, and what is refused is halved until
     all that answers is found. Compare two dumps with diff.
 
-    Exit code 0: read. 1: nothing answers, or the meter was lost on the way; what was read until
-    then is printed. 2: wrong usage.
+    Exit code 0: read. 1: nothing answers, or the meter was lost on the way. 2: wrong usage.
+    Whatever ends it, Ctrl-C too, what was read until then is printed.
     """
     first, last = parse_span(options["span"])
-    return run(_dump(parse_wire(host), first, last, options))
+    wire = parse_wire(host)
+    check_units(wire, [options["unit"]])
+    return run(_dump(wire, first, last, options))
 
 
 async def _dump(wire: Wire, first: int, last: int, options: Mapping[str, Any]) -> int:
@@ -102,12 +105,16 @@ async def _dump(wire: Wire, first: int, last: int, options: Mapping[str, Any]) -
                     last,
                     lambda done, everything: bar.at(done, everything, _found_text(reader)),
                 )
-        except MeterError:
+        except (MeterError, CancelledError):  # cancelled by Ctrl-C
             if any(reader.dump.words.values()):
                 _write(reader.dump, options["output"])
             raise
-    if not any(reader.dump.words.values()) and reader.last_refusal is not None:
-        raise reader.last_refusal
+    refusal = reader.last_refusal
+    if not any(reader.dump.words.values()) and refusal is not None:
+        other = {"holding": "input", "input": "holding"}.get(options["table"])
+        hint = "" if other is None else f"; try --table {other}"
+        msg = f"none of the registers {first}..{last} answers: {refusal.message}{hint}"
+        raise MeterError(msg)
     _write(reader.dump, options["output"])
     return 0
 

@@ -40,7 +40,7 @@ _FORMATS: Final = (".parquet", ".csv")
 
 @click.command("export")
 @click.argument("target", metavar="FILE")
-@click.option("--parquet", is_flag=True, help="Write Parquet, whatever the file is called.")
+@click.option("--parquet", is_flag=True, help="Write Parquet, regardless of the file name.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV, likewise.")
 @click.option(
     "--meter",
@@ -61,7 +61,7 @@ _FORMATS: Final = (".parquet", ".csv")
     type=click.Choice([EACH_POLL, *WINDOWS]),
     default=EACH_POLL,
     show_default=True,
-    help="Each poll, or windows: means of gauges, what counters went on.",
+    help="Each poll, or windows: means of gauges, increases of counters.",
 )
 @click.option(
     "--long/--wide",
@@ -110,7 +110,7 @@ def _is_parquet(target: str, options: dict[str, Any]) -> bool:
     if options["parquet"] or options["as_csv"] or target == "-":
         return bool(options["parquet"])
     if suffix not in _FORMATS:
-        msg = f"which format is {target} to have? name it .parquet or .csv, or give one of the two"
+        msg = f"unknown format for {target}: name it .parquet or .csv, or give --parquet or --csv"
         raise ConfigError(msg)
     return suffix == ".parquet"
 

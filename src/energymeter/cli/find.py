@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import click
 
 from energymeter.cli.options import PositiveFloat, find_profile, meter_options
 from energymeter.cli.progress import ToldUnit, progress
-from energymeter.cli.wire import URL, open_link, traffic_options
+from energymeter.cli.wire import URL, check_units, open_link, traffic_options
 from energymeter.client import Priority
 from energymeter.codec.codes import Table
 from energymeter.discovery.asking import Asker
 from energymeter.discovery.find import Candidate, Finding, find_map
-from energymeter.discovery.rawmap import Proposal, propose, read_range
+from energymeter.discovery.rawmap import Proposal, RawMap, propose, read_range
 from energymeter.discovery.targets import parse_span
 from energymeter.errors import ConfigError
 from energymeter.eventloop import run
@@ -28,18 +28,26 @@ __all__ = ["command"]
 
 _SHOWN: int = 3
 
+_TABLES = (Table.HOLDING, Table.INPUT)
+"""Where registers are looked for without a map, until something makes sense."""
+
+_NO_LIMIT = 10**9
+"""Whoever names a span wants all of it; Ctrl-C ends it."""
+
 
 @click.command("find")
 @click.argument("host", metavar=URL)
 @meter_options
-@click.option("--range", "span", metavar="FIRST-LAST", help="No map: look at these addresses.")
+@click.option(
+    "--range", "span", metavar="FIRST-LAST", help="Work without a map: examine these addresses."
+)
 @click.option("--unit", type=click.IntRange(0, 255), help="Unit to ask; default: the profile's.")
 @click.option(
     "--table",
     type=click.Choice([Table.HOLDING.value, Table.INPUT.value]),
-    help="Where the registers are; default: as documented, then the other one.",
+    help="Register table; default: the documented one (or holding), then the other.",
 )
-@click.option("--types", is_flag=True, help="Doubt types and scales too.")
+@click.option("--types", is_flag=True, help="Also try other types and scales.")
 @click.option(
     "--timeout",
     type=PositiveFloat(3600),
@@ -50,7 +58,7 @@ _SHOWN: int = 3
 @traffic_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(host: str, **options: Any) -> int:  # noqa: ANN401
-    """Find out how a meter's map is to be read: shift, order of bytes and words, by physics.
+    """Detect how a register map must be read: address shift, byte order and word order.
 
     The map is known, as a profile or a device file, but it may begin one address off, and its
     values may be in another order. Only reads. Without a map, --range says what the registers
@@ -61,9 +69,12 @@ def command(host: str, **options: Any) -> int:  # noqa: ANN401
     table = None if options["table"] is None else Table(options["table"])
     if options["span"] is not None:
         if options["profile"] or options["device"]:
-            msg = "give a map with --profile or --device, or addresses with --range, not both"
+            msg = "give either a map (--profile or --device) or addresses (--range)"
             raise ConfigError(msg)
-        return run(_look(parse_wire(host), table or Table.HOLDING, options))
+        return run(_look(parse_wire(host), _TABLES if table is None else (table,), options))
+    if not (options["profile"] or options["device"]):
+        msg = "give a map with --profile NAME or --device FILE.py, or addresses with --range 0-120"
+        raise ConfigError(msg)
     profile = find_profile(options["profile"], options["device"])
     wire = parse_wire(host, default_port=profile.defaults.tcp_port or 502)
     return run(_find(wire, profile, table, options))
@@ -73,6 +84,7 @@ async def _find(
     wire: Wire, profile: Profile, table: Table | None, options: Mapping[str, Any]
 ) -> int:
     unit = profile.defaults.unit if options["unit"] is None else options["unit"]
+    check_units(wire, [unit])
     async with open_link(wire, options) as opened:
         place = str(opened.link)
         with progress(f"asking {place}", wanted=not options["trace"]) as bar:
@@ -171,43 +183,58 @@ def _as_data(finding: Finding, profile: Profile) -> dict[str, Any]:
     }
 
 
-async def _look(wire: Wire, table: Table, options: Mapping[str, Any]) -> int:
+async def _look(wire: Wire, tables: Sequence[Table], options: Mapping[str, Any]) -> int:
     first, last = parse_span(options["span"])
     unit = 1 if options["unit"] is None else options["unit"]
+    check_units(wire, [unit])
+    looks: list[_Look] = []
     async with open_link(wire, options) as opened:
         place = str(opened.link)
         with progress(f"asking {place}", last + 1 - first, wanted=not options["trace"]) as bar:
-            asker = Asker(
-                ToldUnit(
-                    opened.link.unit(unit, priority=Priority.PERSON),
-                    lambda _, end: bar.at(end - first),
-                )
+            told = ToldUnit(
+                opened.link.unit(unit, priority=Priority.PERSON),
+                lambda _, end: bar.at(end - first),
             )
-            found = await read_range(asker, table, first, last)
-    if not found.words and asker.last_refusal is not None:
+            for table in tables:
+                asker = Asker(told, _NO_LIMIT)
+                found = await read_range(asker, table, first, last)
+                looks.append(_Look(table, found, asker.requests, propose(found.words)))
+                if looks[-1].proposals:
+                    break
+    best = max(looks, key=lambda look: (len(look.proposals), len(look.found.words)))
+    if not best.found.words and asker.last_refusal is not None:
         raise asker.last_refusal
-    proposals = propose(found.words)
     if options["as_json"]:
         data = {
             "host": place,
             "unit": unit,
-            "table": table,
-            "requests": asker.requests,
-            "registers": len(found.words),
-            "refused": found.refused,
-            "proposals": [_proposal_data(proposal) for proposal in proposals],
+            "table": best.table,
+            "requests": sum(look.requests for look in looks),
+            "registers": len(best.found.words),
+            "refused": best.found.refused,
+            "proposals": [_proposal_data(proposal) for proposal in best.proposals],
         }
         click.echo(_json(data))
     else:
-        click.echo(
-            f"{place} unit {unit}: {len(found.words)} of {last - first + 1} {table} registers "
-            f"answer, {asker.requests} reads"
-        )
-        for proposal in proposals:
+        for look in looks:
+            click.echo(
+                f"{place} unit {unit}: {len(look.found.words)} of {last - first + 1} {look.table} "
+                f"registers answer, {look.requests} reads"
+            )
+        for proposal in best.proposals:
             click.echo(_proposal_line(proposal))
-        if not proposals:
+        if not best.proposals:
             click.echo("nothing there looks like voltages, powers or a frequency")
-    return 0 if proposals else 1
+    return 0 if best.proposals else 1
+
+
+class _Look(NamedTuple):
+    """What a table holds in the span."""
+
+    table: Table
+    found: RawMap
+    requests: int
+    proposals: Sequence[Proposal]
 
 
 def _proposal_line(proposal: Proposal) -> str:

@@ -56,7 +56,7 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 @click.option(
     "--every",
     type=click.Choice([EACH_POLL, *WINDOWS]),
-    help="Each poll, or windows: means of gauges, what counters went on. Days are local days. "
+    help="Each poll, or windows: means of gauges, increases of counters. Days are local days. "
     "Default: as fits the time.",
 )
 @click.option("--json", "output", flag_value="json", help="Print JSON.")

@@ -83,7 +83,7 @@ def parse_zone(name: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
-        msg = f"{name!r} is no time zone, write a name such as Europe/Berlin or UTC"
+        msg = f"{name!r} is not a time zone, write a name such as Europe/Berlin or UTC"
         raise ConfigError(msg) from None
 
 
@@ -118,7 +118,7 @@ def parse_time(text: str, now: datetime, zone: tzinfo | None) -> datetime:
             time = time.replace(tzinfo=zone)
         return time.astimezone(UTC)
     except (ValueError, OverflowError):
-        msg = f"{text!r} is no time, {_HOW}"
+        msg = f"{text!r} is not a time, {_HOW}"
         raise ConfigError(msg) from None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from energymeter.cli.completion import profile_names
+from energymeter.cli.wire import check_units
 from energymeter.errors import ConfigError
 from energymeter.profiles import Profile, ProfileLibrary, load_profile
 from energymeter.profiles.library import own_folder
@@ -19,6 +20,7 @@ from energymeter.transports import Wire, parse_wire
 from energymeter.values import Order
 
 __all__ = [
+    "NumberRange",
     "PositiveFloat",
     "Target",
     "find_profile",
@@ -35,14 +37,14 @@ _FOLDERS = "energymeter.profile_folders"
 SUNSPEC = "sunspec"
 """The profile's name that means: ask the device for its SunSpec models."""
 
+_RATIO_PARTS = (1e-6, 1e6)
+"""Between these is what people may write on each side of a ratio's slash."""
+
 _ORDERS = click.Choice(["AUTO", "BIG", "LITTLE"], case_sensitive=False)
 
 
-class PositiveFloat(click.FloatRange):
-    """A number above 0 and up to a limit; `nan`, which compares with nothing, is refused."""
-
-    def __init__(self, limit: float) -> None:
-        super().__init__(0, limit, min_open=True)
+class NumberRange(click.FloatRange):
+    """A number in a range; `nan`, which compares with nothing, is refused."""
 
     def convert(
         self,
@@ -57,6 +59,13 @@ class PositiveFloat(click.FloatRange):
         return number
 
 
+class PositiveFloat(NumberRange):
+    """A number above 0 and up to a limit."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(0, limit, min_open=True)
+
+
 class Ratio(click.ParamType[Fraction]):
     """A transformer ratio: `100/5`, or the number it stands for."""
 
@@ -69,14 +78,16 @@ class Ratio(click.ParamType[Fraction]):
         ctx: click.Context | None,
     ) -> Fraction:
         """See `click.ParamType.convert`."""
+        primary, _, secondary = str(value).partition("/")
+        least, most = _RATIO_PARTS
         try:
-            primary, _, secondary = str(value).partition("/")
-            ratio = Fraction(primary.strip()) / Fraction(secondary.strip() or 1)
-        except (ValueError, ZeroDivisionError):
-            ratio = Fraction(0)
-        if ratio <= 0:
+            for part in (primary, secondary or "1"):
+                # First as a float: a fraction of 1e99999999 would take for ever.
+                if not least <= float(part) <= most:
+                    raise ValueError  # noqa: TRY301 - said below
+            return Fraction(primary.strip()) / Fraction(secondary.strip() or 1)
+        except ValueError:
             self.fail(f"{value!r} is no ratio, write 100/5 or 20", param, ctx)
-        return ratio
 
 
 class Units(click.ParamType[list[int]]):
@@ -104,7 +115,7 @@ def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--device",
         metavar="FILE.py[:NAME]",
-        help="A ModbusDevice in a Python file, in the form of the original reader.",
+        help="A ModbusDevice declared in a Python file.",
     )(command)
     command = profile_path_option(command)
     return click.option(
@@ -112,7 +123,7 @@ def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="NAME",
         shell_complete=profile_names,
         help="A meter profile, such as pm8000 or electric, or its file; see profile list. "
-        "To read: sunspec asks the device for its own description.",
+        "When reading, sunspec uses the models the device itself lists.",
     )(command)
 
 
@@ -128,7 +139,8 @@ def profile_path_option(command: Callable[..., Any]) -> Callable[..., Any]:
         multiple=True,
         expose_value=False,
         callback=keep,
-        help="Folder of VENDOR/MODEL.toml files, searched before your own and the shipped ones.",
+        help="Folder of VENDOR/MODEL.toml files, searched before your "
+        "own and the shipped profiles.",
     )(command)
 
 
@@ -148,7 +160,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "units",
                 type=Units(),
                 metavar="UNITS",
-                help="Unit to ask, or several as 1-32 or 1,5,10-20; default: the profile's.",
+                help="Unit id, or several such as 1-32 or 1,5,10-20; default: the profile's.",
             ),
             click.option(
                 "--timeout",
@@ -177,24 +189,25 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--ct",
                 type=Ratio(),
                 metavar="RATIO",
-                help="Current transformers, such as 100/5, of a meter that shows secondary values.",
+                help="Current transformer ratio, such as 100/5, if the "
+                "meter reports secondary values.",
             ),
             click.option(
                 "--pt",
                 type=Ratio(),
                 metavar="RATIO",
-                help="Voltage transformers, such as 10000/100, likewise.",
+                help="Voltage transformer ratio, such as 10000/100, likewise.",
             ),
             click.option(
                 "--rated-current",
                 type=PositiveFloat(1e6),
                 metavar="AMPERE",
-                help="What the circuit can carry; values far beyond are not believed.",
+                help="Rated current of the circuit; values far above it are rejected.",
             ),
             click.option(
                 "--memory/--no-memory",
                 default=None,
-                help="Keep what is learned of the meter, and its counters, on disk. "
+                help="Remember learned facts and counters of the meter on disk. "
                 "Default: while polling.",
             ),
         )
@@ -243,7 +256,7 @@ def find_profile(profile: str | None, device: str | None) -> Profile:
         return profile_library().load(profile)
     count = len(profile_library().names())
     msg = (
-        "which meter is it? give --profile NAME (such as electric, water, gas, pm8000; "
+        "no meter given: use --profile NAME (such as electric, water, gas, pm8000; "
         f"there are {count}, see energymeter profile list) or --device FILE.py"
     )
     raise ConfigError(msg)
@@ -301,10 +314,14 @@ def target(url: str, options: dict[str, Any]) -> Target:
         if value in ("BIG", "LITTLE")
     }
     profile = profile.model_copy(update=fixed)
+    _check_ratios(profile, options)
+    wire = parse_wire(url, default_port=profile.defaults.tcp_port or 502)
+    units = [profile.defaults.unit] if options["units"] is None else options["units"]
+    check_units(wire, units)
     return Target(
         profile=profile,
-        wire=parse_wire(url, default_port=profile.defaults.tcp_port or 502),
-        units=[profile.defaults.unit] if options["units"] is None else options["units"],
+        wire=wire,
+        units=units,
         options=options,
         max_words=options["message_size"],
         find_byte_order=byte == "AUTO",
@@ -314,3 +331,16 @@ def target(url: str, options: dict[str, Any]) -> Target:
         pt=options["pt"],
         memory=options["memory"],
     )
+
+
+def _check_ratios(profile: Profile, options: Mapping[str, Any]) -> None:
+    """A ratio that no value takes is not passed over: its values would be believed."""
+    for kind in ("ct", "pt"):
+        if options[kind] is None or any(kind in point.ratio for point in profile.points):
+            continue
+        msg = (
+            f"--{kind} would change nothing, no value of {profile.name} takes that ratio: leave it "
+            f'away, or, if this meter shows secondary values, give them ratio = ["{kind}"] in a '
+            "profile of your own (profile show NAME --toml begins one)"
+        )
+        raise ConfigError(msg)

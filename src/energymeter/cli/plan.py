@@ -202,6 +202,7 @@ def _table(*headings: str) -> Table:
         table.add_column(
             heading.removeprefix(">"),
             justify="right" if is_number else "left",
-            no_wrap=heading != "points",
+            no_wrap=heading not in ("points", "rule"),
+            overflow="fold",
         )
     return table

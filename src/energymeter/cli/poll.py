@@ -28,13 +28,13 @@ __all__ = ["command"]
     type=PositiveFloat(86400),
     default=10.0,
     show_default=True,
-    help="Seconds between polls, kept without drift.",
+    help="Seconds between polls; does not drift.",
 )
-@click.option("--polls", type=click.IntRange(1), help="End after so many; default: never.")
+@click.option("--polls", type=click.IntRange(1), help="Stop after this many polls; default: never.")
 @click.option(
     "--accept-counters",
     is_flag=True,
-    help="Believe the counters as they are now: the meter was reset or exchanged.",
+    help="Accept the counters as they are now, after a reset or a meter exchange.",
 )
 def command(
     host: str,
@@ -43,9 +43,9 @@ def command(
     accept_counters: bool,
     **options: Any,  # noqa: ANN401 - whatever the shared options are
 ) -> int:
-    """Read a meter on a fixed beat and print the values, until Ctrl-C; or several on one link.
+    """Read one or more meters on a link at a fixed interval and print the values, until Ctrl-C.
 
-    Faults are told on stderr and survived; the exit code is 1 when the last poll brought nothing.
+    Errors are reported on stderr and polling continues. Exit code 1: the last poll read nothing.
     """
     place = target(host, options)
     try:
@@ -67,7 +67,7 @@ async def _poll(place: Target, interval: float, polls: int | None, *, accept_cou
                     )
                     for unit in place.units
                 ]
-        except* UnknownHostError as errors:
+        except* OSError as errors:  # an unknown host is one, and an output nobody reads
             raise errors.exceptions[0] from None
     return 0 if any(task.result() for task in tasks) else 1
 

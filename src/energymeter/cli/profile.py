@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ _OUTPUT = click.option(
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write there, and never over a file; default: print.",
+    help="Output file, never overwritten; default: stdout.",
 )
 
 
@@ -68,7 +69,7 @@ def list_command(as_json: bool) -> int:
 @click.argument("name", shell_complete=profile_names)
 @click.option("--toml", "as_toml", is_flag=True, help="Print the profile as a file.")
 def show_command(name: str, as_toml: bool) -> int:
-    """Show what is known of a meter: its values, quirks and sources.
+    """Show a profile: its values, quirks and sources.
 
     NAME is a profile's name or file.
     """
@@ -126,7 +127,7 @@ def schema_command(output: Path | None) -> int:
     return 0
 
 
-@command.command("new", short_help="Begin a profile: a file to fill in.")
+@command.command("new", short_help="Create a profile to fill in.")
 @click.argument("vendor")
 @click.argument("model")
 @click.option(
@@ -137,7 +138,7 @@ def schema_command(output: Path | None) -> int:
     help="Write there, and never over a file; default: in your own folder, by its name.",
 )
 def new_command(vendor: str, model: str, output: Path | None) -> int:
-    """Begin a profile: a file to fill in, in your own folder unless -o says where."""
+    """Create a profile to fill in, in your own folder unless -o is given."""
     from energymeter.profiles.convert import profile_name  # noqa: PLC0415
     from energymeter.profiles.library import own_folder  # noqa: PLC0415
     from energymeter.profiles.template import new_profile_text  # noqa: PLC0415
@@ -153,7 +154,7 @@ def new_command(vendor: str, model: str, output: Path | None) -> int:
     "--from",
     "form",
     type=click.Choice(IMPORTS),
-    help="Whose file it is; default: by its ending and content.",
+    help="Format of the file; default: detected from its name and content.",
 )
 @click.option("--part", metavar="NAME", help="Device, hub or module of the file; default: first.")
 @click.option("--vendor", help="Vendor of the meter, where the file does not say it.")
@@ -162,10 +163,10 @@ def new_command(vendor: str, model: str, output: Path | None) -> int:
 def import_command(
     file: Path, form: str | None, part: str | None, output: Path | None, **named: str | None
 ) -> int:
-    """Make a profile of another program's file.
+    """Create a profile from another program's file.
 
     It takes collected facts (JSON), modpoll's CSV, Telegraf's inputs.modbus, and the YAML of
-    Home Assistant and modbus_exporter. What cannot be taken over is said on stderr.
+    Home Assistant and modbus_exporter. What cannot be imported is reported on stderr.
     """
     from energymeter.profiles.convert import to_toml  # noqa: PLC0415
     from energymeter.profiles.convert.formats import import_profile  # noqa: PLC0415
@@ -186,7 +187,7 @@ def import_command(
 def export_command(name: str, form: str, output: Path | None) -> int:
     """Write a profile for another program.
 
-    What its form cannot say is said on stderr.
+    What the other format cannot express is reported on stderr.
     """
     from energymeter.profiles.convert.formats import export_profile  # noqa: PLC0415
 
@@ -197,7 +198,7 @@ def export_command(name: str, form: str, output: Path | None) -> int:
 
 
 def _path(name: str) -> Path:
-    is_file = name.endswith(".toml") or Path(name).is_file()
+    is_file = name.endswith(".toml") or os.path.isfile(name)  # noqa: PTH113 - never raises
     return Path(name) if is_file else profile_library().path_of(name)
 
 
@@ -262,7 +263,8 @@ def _listing(entries: list[dict[str, Any]]) -> Table:
 def _point_table(profile: Profile) -> Table:
     from rich.text import Text  # noqa: PLC0415
 
-    table = _table("name", "table", "address", "type", "unit", "scale", "note")
+    headings = ("name", "table", "address", "type", "unit", "scale", "note")
+    rows = []
     for point in profile.points:
         scale = f"{point.scale:f}" if point.scale != 1 else ""
         if point.offset:
@@ -272,7 +274,12 @@ def _point_table(profile: Profile) -> Table:
         kind = str(point.type) if point.length is None else f"{point.type} {point.length}"
         tables = "+".join(map(str, point.tables))
         cells = (point.name, tables, str(point.address), kind, point.unit, scale, point.note)
-        table.add_row(*(Text(cell.strip()) for cell in cells))
+        rows.append([cell.strip() for cell in cells])
+    # What no value has takes no room.
+    shown = [place for place in range(len(headings)) if any(row[place] for row in rows)]
+    table = _table(*(headings[place] for place in shown))
+    for row in rows:
+        table.add_row(*(Text(row[place]) for place in shown))
     return table
 
 
@@ -283,7 +290,12 @@ def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         is_number = column in ("points", "address", "scale")
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=column != "note")
+        table.add_column(
+            column,
+            justify="right" if is_number else "left",
+            no_wrap=column not in ("profile", "meter", "name", "note"),
+            overflow="fold",
+        )
     return table
 
 

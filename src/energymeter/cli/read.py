@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ __all__ = ["command"]
 @traffic_options
 @click.option("--json", "form", flag_value="json", help="Print one JSON object.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV with a header line.")
-@click.option("--watch", is_flag=True, help="Renew the table in place until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Refresh the table in place until Ctrl-C.")
 @click.option(
     "--interval",
     type=PositiveFloat(86400),
@@ -42,11 +43,14 @@ def command(host: str, form: str | None, watch: bool, interval: float, **options
     Where: HOST[:PORT] for Modbus TCP, or a URL: rtu:///dev/ttyUSB0?baudrate=9600&parity=E,
     ascii:///..., rtu+tcp://HOST:PORT, udp://, rtu+udp://, tls://HOST, listen://:PORT.
 
-    Exit code 0: everything was read. 1: nothing, or only a part; stderr says which and why.
+    Exit codes: 0 everything was read; 1 nothing or only a part was read, stderr says why;
     2: wrong usage.
     """
     if watch and form:
         msg = "--watch shows a table, leave out --json and --csv"
+        raise click.UsageError(msg)
+    if watch and not sys.stdout.isatty():
+        msg = "--watch renews a table on a terminal; for a pipe or a file there is poll"
         raise click.UsageError(msg)
     place = target(host, options)
     if watch:
@@ -113,10 +117,13 @@ async def _watch(place: Target, interval: float) -> int:
                 shown[unit] = Group(title, as_table(report), *lines)
                 live.update(Group(*(shown[known] for known in sorted(shown))), refresh=True)
 
-            async with asyncio.TaskGroup() as group:
-                for unit, reader in session.readers.items():
-                    poller = Poller(reader, interval, partial(show, unit))
-                    group.create_task(poller.run())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for unit, reader in session.readers.items():
+                        poller = Poller(reader, interval, partial(show, unit))
+                        group.create_task(poller.run())
+            except* UnknownHostError as errors:
+                raise errors.exceptions[0] from None
     return 0
 
 

@@ -79,10 +79,11 @@ def as_table(report: ReadReport) -> Table:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("name", no_wrap=True)
+    # Where a terminal is narrow, names go on in the next line: half a number is a wrong one.
+    table.add_column("name", overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("unit")
-    table.add_column("quality")
+    table.add_column("unit", no_wrap=True)
+    table.add_column("quality", no_wrap=True)
     styles = {Quality.GOOD: "green", Quality.NOT_AVAILABLE: "yellow", Quality.STALE: "yellow"}
     for point, value, quality in zip(report.points, report.values, report.qualities, strict=True):
         text = format_value(value, point.type, point.exact_scale.divisor)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from energymeter.cli.options import NumberRange
 from energymeter.clock import ManualClock
 from energymeter.errors import ConfigError
 from energymeter.eventloop import run
@@ -48,16 +49,19 @@ __all__ = ["command"]
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0, 1e6),
+    type=NumberRange(0, 1e6),
     default=1.0,
     show_default=True,
-    help="Times faster than recorded; 0: as fast as possible.",
+    help="Speed factor; 0: as fast as possible.",
 )
 @click.option(
-    "--loop", "loops", is_flag=True, help="Begin again after the last answer instead of keeping it."
+    "--loop",
+    "loops",
+    is_flag=True,
+    help="Start over after the last answer instead of repeating it.",
 )
 @click.option(
-    "--server", metavar="HOST:PORT", help="Whose traffic, where a capture holds that of several."
+    "--server", metavar="HOST:PORT", help="Server to replay, if a capture contains several."
 )
 @click.option("--explain", is_flag=True, help="Print every frame in words instead of serving.")
 @click.option(
@@ -68,7 +72,7 @@ __all__ = ["command"]
 )
 @click.pass_context
 def command(ctx: click.Context, /, file: Path, **options: Any) -> int:  # noqa: ANN401
-    """Serve a recording as a meter: the same answers, in their order, as late as they were.
+    """Serve a recording as a meter: same answers, same order, same delays.
 
     FILE is what --record wrote, or a pcap or pcapng file with Modbus TCP in it. A question that
     was recorded gets its recorded answers, and then the last one again. Other reads are put
@@ -79,9 +83,6 @@ def command(ctx: click.Context, /, file: Path, **options: Any) -> int:  # noqa: 
         if options["listen"] and ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             msg = f"give --listen or --{name}, not both; TCP is --listen tcp://HOST:PORT"
             raise ConfigError(msg)
-    if not options["speed"] >= 0:  # no number at all
-        msg = "--speed is a number such as 1 or 10; 0: as fast as possible"
-        raise ConfigError(msg)
     traffic = load_traffic(file, options["server"])
     for remark in traffic.remarks:
         _warn(remark)

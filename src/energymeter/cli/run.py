@@ -16,15 +16,15 @@ __all__ = ["command"]
 @click.option(
     "--listen",
     metavar="ADDRESS:PORT",
-    help="Where the HTTP side listens, whatever the site file says.",
+    help="Address of the web side; overrides the site file.",
 )
 def command(site: Path, listen: str | None) -> int:
-    """Poll the meters of a site, keep what they say and pass it on, until SIGTERM or Ctrl-C.
+    """Poll a site's meters, store the readings and forward them, until SIGTERM or Ctrl-C.
 
     SITE is the site file, by default site.toml here; `energymeter site new` makes a first one. It
     is read again when it changes, and on SIGHUP.
 
-    Exit code 0: stopped when told to. 1: it cannot go on. 2: the site file is wrong.
+    Exit codes: 0 stopped on request; 1 unrecoverable error; 2 the site file is wrong.
     """
     try:
         return run(_run(site, listen))

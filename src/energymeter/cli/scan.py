@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import click
 
 from energymeter.cli.options import PositiveFloat, profile_library, profile_path_option
 from energymeter.cli.progress import progress
+from energymeter.cli.wire import check_units
 from energymeter.discovery.identify import Identity
-from energymeter.discovery.scan import HostReport, scan_hosts
+from energymeter.discovery.scan import FoundUnit, HostReport, scan_hosts
 from energymeter.discovery.targets import parse_hosts, parse_units
 from energymeter.discovery.tree import ProfileTree
 from energymeter.errors import ProfileError
@@ -59,24 +61,25 @@ def command(  # noqa: PLR0913, PLR0917 - one for each option
 
     Any answer is a sign of life, a refusal too. What a unit is, is found with a few reads of
     registers that differ most between the profiles; profiles that cannot be told apart are all
-    named. Only reads.
+    named. Each is printed when it is found. Only reads.
 
-    Exit code 0: somebody answered. 1: nobody. 2: wrong usage.
+    Exit codes: 0 at least one unit answered; 1 none did; 2 wrong usage.
     """
     wires = parse_hosts(where, 502)
     numbers = parse_units(units)
+    check_units(wires[0], numbers)
     if site is not None:
         check_may_write(site, force=force)  # not after minutes of asking
     tree = ProfileTree(_profiles())
-    reports = run(_scan(wires, numbers, tree, timeout))
+    reports = run(_scan(wires, numbers, tree, timeout, shows_units=not as_json))
     if as_json:
         click.echo(json.dumps(_as_data(reports), indent=2, ensure_ascii=False))
     else:
-        for line in _lines(reports):
-            click.echo(line)
+        click.echo(_summary(reports))
     for report in reports:
         if report.fault and (len(reports) == 1 or report.is_open):
-            click.echo(f"energymeter: {report.place}: {report.fault}", err=True)
+            where = "" if report.place in report.fault else f"{report.place}: "
+            click.echo(f"energymeter: {where}{report.fault}", err=True)
     if not any(report.units for report in reports):
         return 1
     if site is not None:
@@ -105,7 +108,12 @@ def _profiles() -> Iterator[Profile]:
 
 
 async def _scan(
-    wires: Sequence[Wire], units: Sequence[int], tree: ProfileTree, timeout_s: float
+    wires: Sequence[Wire],
+    units: Sequence[int],
+    tree: ProfileTree,
+    timeout_s: float,
+    *,
+    shows_units: bool,
 ) -> list[HostReport]:
     hosts = f"{len(wires)} hosts" if len(wires) > 1 else str(wires[0].endpoint())
     click.echo(
@@ -114,32 +122,36 @@ async def _scan(
         err=True,
     )
     with progress(str(hosts), len(wires) * len(units)) as bar:
+
+        def show(report: HostReport, unit: int) -> None:
+            bar.step(f"{report.place} unit {unit}")
+            if shows_units and report.units and report.units[-1].unit == unit:
+                bar.aside(partial(click.echo, _line(report, report.units[-1])))
+
         return await scan_hosts(
             wires,
             units,
             tree,
             timeout_s=timeout_s,
-            on_unit=lambda report, unit: bar.step(f"{report.place} unit {unit}"),
+            on_unit=show,
             on_host=lambda report: bar.step(
                 report.place, len(units) - len(report.units) - report.silent
             ),
         )
 
 
-def _lines(reports: Sequence[HostReport]) -> list[str]:
-    lines = [
-        f"{report.place} unit {found.unit}: {_what(found.identity)}"
-        for report in reports
-        for found in report.units
-    ]
+def _line(report: HostReport, found: FoundUnit) -> str:
+    return f"{report.place} unit {found.unit}: {_what(found.identity)}"
+
+
+def _summary(reports: Sequence[HostReport]) -> str:
     asked = sum(len(report.units) + report.silent for report in reports)
     alive = sum(len(report.units) for report in reports)
-    open_hosts = sum(report.is_open for report in reports)
-    of_hosts = (
-        f", {open_hosts} of {len(reports)} hosts accept connections" if len(reports) > 1 else ""
-    )
-    lines.append(f"{alive} of {asked} units answer{of_hosts}")
-    return lines
+    parts = [f"{alive} of {asked} units answer"] if asked else ["no unit could be asked"]
+    if len(reports) > 1:
+        open_hosts = sum(report.is_open for report in reports)
+        parts.append(f"{open_hosts} of {len(reports)} hosts accept connections")
+    return ", ".join(parts)
 
 
 def _what(identity: Identity) -> str:

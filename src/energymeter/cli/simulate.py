@@ -70,7 +70,7 @@ class _Plan:
     "-t",
     "--meter-type",
     type=click.Choice(["electric", "water", "gas"], case_sensitive=False),
-    help="A meter of the documented map; default: electric.",
+    help="A meter with the documented register map; default: electric.",
 )
 @meter_options
 @click.option(
@@ -78,7 +78,7 @@ class _Plan:
     "meters",
     metavar="UNIT=PROFILE",
     multiple=True,
-    help="A meter of a mixed bus, such as 3=sdm630, or several, 4-9=sdm120; more than once.",
+    help="A meter on a mixed bus, such as 3=sdm630 or 4-9=sdm120; may be repeated.",
 )
 @click.option(
     "-p",
@@ -101,37 +101,41 @@ class _Plan:
 @click.option(
     "--unit",
     type=click.IntRange(1, LAST_UNIT),
-    help="Unit number of the (first) meter on --listen wires; default: the profile's, or 1.",
+    help="Unit id of the (first) meter on --listen wires; default: the profile's, or 1.",
 )
-@click.option("--seed", type=int, help="Same seed, same values; default: a new one, printed.")
+@click.option(
+    "--seed",
+    type=int,
+    help="Random seed; the same seed gives the same values. Default: a new one, printed.",
+)
 @click.option(
     "--count",
     type=click.IntRange(1, 65535),
     default=1,
     show_default=True,
-    help="Meters, on consecutive ports; on --listen wires, units one after the other.",
+    help="Number of meters: on consecutive ports, or with --listen consecutive unit ids.",
 )
 @click.option(
     "--speed",
     type=PositiveFloat(86400),
     default=1.0,
     show_default=True,
-    help="Simulated seconds a second.",
+    help="Simulated seconds per real second.",
 )
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that keeps the counters (and the seed) over a restart.",
+    help="File that preserves counters and seed over a restart.",
 )
 @click.option(
     "--latency",
     metavar="TIME",
-    help="How long a meter thinks before an answer, such as 20ms; brings --line-timing.",
+    help="Delay before each answer, such as 20ms; implies --line-timing.",
 )
 @click.option(
     "--line-timing",
     is_flag=True,
-    help="Let characters take their time on serial lines, at the URL's baud rate.",
+    help="Transmit serial characters at the URL's baud rate.",
 )
 @click.option(
     "--fault",
@@ -139,7 +143,7 @@ class _Plan:
     metavar="FAULT",
     multiple=True,
     help="Misbehave: KIND[=AMOUNT][:PROBABILITY][,KEY=VALUE]..., such as "
-    "late=500ms:0.1,unit=3; more than once.",
+    "late=500ms:0.1,unit=3; may be repeated.",
 )
 @click.option(
     "--list-faults",
@@ -147,28 +151,28 @@ class _Plan:
     is_eager=True,
     expose_value=False,
     callback=_list_faults,
-    help="Show the kinds of faults and end.",
+    help="List the kinds of faults and exit.",
 )
 @click.option(
     "--scenario",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that says what happens when.",
+    help="Scenario file with timed faults and actions.",
 )
 @click.option(
     "--writing-role",
     "writing_roles",
     metavar="ROLE",
     multiple=True,
-    help="Role in a client's certificate that may write over TLS; all others may only read.",
+    help="Certificate role that may write over TLS; all other clients may only read.",
 )
 @click.option(
     "--rest",
     metavar="[HOST:]PORT",
-    help="Control it by HTTP while it runs; only from this machine unless HOST says otherwise.",
+    help="Serve a REST API to control the simulator; on loopback unless HOST says otherwise.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> int:  # noqa: ANN401 - as click has them
-    """Answer like a meter, with values that move and whatever goes wrong, until Ctrl-C."""
+    """Simulate one or more meters, with moving values and optional faults, until Ctrl-C."""
     if options["listen"]:
         for name in ("port", "address"):
             if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
@@ -221,7 +225,7 @@ def _place(options: dict[str, Any], seed: int, manners: Manners) -> SimulatedPla
     listen, port = options["listen"], options["port"]
     if options["meters"]:
         if kind or profile or device or options["unit"] is not None or options["count"] > 1:
-            msg = "--meter says what each unit is, leave --profile, --unit and --count away"
+            msg = "--meter sets the profile of each unit, leave out --profile, --unit and --count"
             raise ConfigError(msg)
         return SimulatedSite(
             _mixed(options["meters"]),
@@ -232,7 +236,7 @@ def _place(options: dict[str, Any], seed: int, manners: Manners) -> SimulatedPla
             state_path=options["state"],
         )
     if kind and (profile or device):
-        msg = "give --meter-type or --profile or --device, not two of them"
+        msg = "give only one of --meter-type, --profile and --device"
         raise ConfigError(msg)
     if not (profile or device):
         profile = f"energymeter/{kind or 'electric'}"
@@ -266,7 +270,7 @@ def _mixed(texts: tuple[str, ...]) -> dict[int, Profile]:
         profile = find_profile(name.strip(), None)
         for unit in range(first, last + 1):
             if unit in units:
-                msg = f"--meter {text}: unit {unit} is there already"
+                msg = f"--meter {text}: unit {unit} is already taken"
                 raise ConfigError(msg)
             units[unit] = profile
     return units

@@ -39,7 +39,7 @@ def command() -> None:
 @profile_path_option
 @click.argument("file", type=_FILE)
 def check_command(file: Path) -> int:
-    """Look a site file over, and estimate how busy its links will be.
+    """Check a site file, and estimate the load of its links.
 
     Nothing is connected to. Profiles have to be there, and so do the variables and files that
     secrets and certificates stand in. Whatever is wrong is named with its line, all at once.
@@ -77,7 +77,7 @@ def check_command(file: Path) -> int:
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def new_command(file: Path | None, url: str | None, profile: str | None, force: bool) -> int:
-    """Begin a site file, with comments; without FILE it is printed."""
+    """Write a commented site file to start from; without FILE, to stdout."""
     from energymeter.site.write import new_site_text, save_site  # noqa: PLC0415
     from energymeter.transports import parse_wire  # noqa: PLC0415
 
@@ -116,7 +116,7 @@ def schema_command(output: Path | None, force: bool) -> int:
 
 @command.command("password")
 def password_command() -> int:
-    """Make the hash of a password, for `password` in the section [web] of a site file.
+    """Hash a password for `password` in the section [web] of a site file.
 
     The password is asked for twice and not shown; where nobody sits at a terminal, the first line
     of stdin is taken.

@@ -20,9 +20,9 @@ def command() -> None:
 @command.command("check")
 @place_options
 def check(store: str | None, site: Path | None) -> int:
-    """Look through everything that is kept, and tell what is wrong.
+    """Check the whole store and report what is damaged.
 
-    Exit code 0: nothing is. 1: something is, or the store cannot be read. 2: wrong usage.
+    Exit codes: 0 intact; 1 damaged or not readable; 2 wrong usage.
     """
     with open_store(store, site) as opened:
         meters = opened.meters()
@@ -40,7 +40,7 @@ def check(store: str | None, site: Path | None) -> int:
 @place_options
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def backup(file: Path, store: str | None, site: Path | None, *, force: bool) -> int:
-    """Write a whole copy of the store to FILE, or nothing; put it in its place to restore it.
+    """Write a complete copy of the store to FILE, or nothing; restore it by moving it back.
 
     A store in PostgreSQL is copied by pg_dump.
     """

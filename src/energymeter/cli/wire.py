@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,15 +10,29 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from energymeter.client import Link, Tap
+from energymeter.errors import ConfigError
 from energymeter.transports import Way, Wire
 
 if TYPE_CHECKING:
     from energymeter.recording import Recorder
 
-__all__ = ["URL", "OpenLink", "open_link", "traffic_options"]
+__all__ = ["URL", "OpenLink", "check_units", "open_link", "traffic_options"]
 
 URL: Final = "HOST[:PORT]|URL"
 """How help names the argument."""
+
+
+def check_units(wire: Wire, units: Container[int]) -> None:
+    """Make sure that each of the units can answer there.
+
+    Raises:
+        ConfigError: One cannot.
+    """
+    if 0 in units and not wire.framing.has_transactions:
+        msg = (
+            "unit 0 is the broadcast address on a serial line and nobody answers it, give a unit id"
+        )
+        raise ConfigError(msg)
 
 
 class OpenLink:
@@ -33,7 +47,7 @@ def traffic_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that show or keep what goes over the wire."""
     for option in reversed(
         (
-            click.option("--trace", is_flag=True, help="Show every frame, explained, on stderr."),
+            click.option("--trace", is_flag=True, help="Explain every frame on stderr."),
             click.option(
                 "--record",
                 type=click.Path(dir_okay=False, path_type=Path),

@@ -7,6 +7,7 @@ currents and three powers are believed when the powers are what voltages and cur
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from typing import Final, Literal, NamedTuple
@@ -27,6 +28,10 @@ _NEAR_WORDS: Final = 60
 
 _CHANCE: Final = {DataType.FLOAT32: 2.0, DataType.INT32: 1.0, DataType.INT16: 0.0}
 """The more bits, the less likely that three of them look like voltages by chance."""
+
+_LEAST_FACTOR: Final = 0.5
+_MOST_FACTOR: Final = 1.005
+"""Power factors between these are believed, and a digit's worth of rounding."""
 
 _SURE: Final = 2.5
 _LARGEST_CURRENT: Final = 5000.0
@@ -122,7 +127,8 @@ def propose(words: Mapping[int, int]) -> list[Proposal]:
         for place in _triples(numbers[form], form)
         if _are_voltages(place.values)
     ]
-    found = [_with_powers(voltage, numbers) for voltage in voltages]
+    triples = {form: list(_triples(numbers[form], form)) for form in _FORMS} if voltages else {}
+    found = [_with_powers(voltage, numbers, triples) for voltage in voltages]
     found.sort(key=lambda group: -group[0])
     proposals: list[Proposal] = []
     for _, group in found:
@@ -175,30 +181,37 @@ def _are_voltages(values: Sequence[float]) -> bool:
 
 
 def _with_powers(
-    voltage: Proposal, numbers: Mapping[_Form, Mapping[int, float]]
+    voltage: Proposal,
+    numbers: Mapping[_Form, Mapping[int, float]],
+    all_triples: Mapping[_Form, Sequence[_Place]],
 ) -> tuple[float, list[Proposal]]:
     """The voltages with currents and powers that go with them; the better they do, the more."""
-    forms = [form for form in _FORMS if form.order == voltage.order or form.type.words == 1]
-    forms = [form for form in forms if form.type.is_float == voltage.type.is_float]
     triples = [
         place
-        for form in forms
-        for place in _triples(numbers[form], form)
+        for form in _FORMS
+        if form.order.byte == voltage.order.byte
+        and (form.order == voltage.order or form.type.words == 1)
+        and form.type.is_float == voltage.type.is_float
+        for place in all_triples[form]
         if place.address != voltage.address
         and abs(place.address - voltage.address) <= _NEAR_WORDS
         and 1e-3 < max(map(abs, place.values)) < 1e7
     ]
+    by_power = sorted(triples, key=_first)
     best = _CHANCE[voltage.type]
     group = [voltage]
     for currents in triples:
         apparent = [u * abs(i) for u, i in zip(voltage.values, currents.values, strict=True)]
         if min(apparent) < 1 or max(map(abs, currents.values)) > _LARGEST_CURRENT:
             continue
-        for powers in triples:
+        # Of all pairs only those are looked at whose first phase can go together.
+        low, high = _LEAST_FACTOR * apparent[0], _MOST_FACTOR * apparent[0]
+        start = bisect_left(by_power, low, key=_first)
+        for powers in by_power[start : bisect_right(by_power, high, key=_first)]:
             if powers.address == currents.address:
                 continue
             factors = [abs(p) / s for p, s in zip(powers.values, apparent, strict=True)]
-            if min(factors) < 0.5 or max(factors) > 1.005:
+            if min(factors) < _LEAST_FACTOR or max(factors) > _MOST_FACTOR:
                 continue
             place = powers.address + 3 * powers.form.type.words
             total = numbers[powers.form].get(place, 0.0)
@@ -220,6 +233,10 @@ def _with_powers(
                 whole = _Place(powers.form, place, (total,))
                 group.append(whole.of("active power, total", "likely", "the sum of the three"))
     return best, group
+
+
+def _first(powers: _Place) -> float:
+    return abs(powers.values[0])
 
 
 def _line_voltages(

@@ -122,7 +122,7 @@ async def ask_profile(wire: Wire, unit: int, timeout_s: float) -> Profile:
     async with Link.to(wire, timeout_s=timeout_s) as link:
         found = await read_sunspec(Asker(link.unit(unit)))
     if found is None:
-        msg = f"{link} unit {unit} is no SunSpec device: no SunS marker at holding 40000"
+        msg = f"{link} unit {unit} is not a SunSpec device: no SunS marker at holding 40000"
         raise ConfigError(msg)
     return sunspec_profile(found)
 

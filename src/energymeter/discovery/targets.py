@@ -30,10 +30,10 @@ def parse_hosts(text: str, default_port: int) -> list[Wire]:
     try:
         found = ipaddress.ip_network(f"{network.strip('[]')}/{length}", strict=False)
     except ValueError:
-        msg = f"{text!r} is no network, write ADDRESS/LENGTH such as 192.0.2.0/24"
+        msg = f"{text!r} is not a network, write ADDRESS/LENGTH such as 192.0.2.0/24"
         raise EndpointError(msg) from None
     if found.num_addresses > _MAX_HOSTS:
-        msg = f"{text!r} has {found.num_addresses} addresses, at most {_MAX_HOSTS} are looked at"
+        msg = f"{text!r} has {found.num_addresses} addresses, the limit is {_MAX_HOSTS}"
         raise EndpointError(msg)
     usual = parse_wire("host", default_port=number)
     return [replace(usual, host=str(host)) for host in found.hosts()]
@@ -76,6 +76,6 @@ def _pair(text: str, what: str, example: str) -> tuple[int, int]:
     except ValueError:
         low, high = 0, -1
     if not 0 <= low <= high:
-        msg = f"{what} {text!r} make no sense, write them as {example}"
+        msg = f"{what} {text!r} are not valid, write them as {example}"
         raise ConfigError(msg)
     return low, high

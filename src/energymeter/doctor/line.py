@@ -179,7 +179,7 @@ def _nothing(case: Case, contact: Exchange, tried: int, noisy: Sequence[Noise]) 
             Layer.ECHO,
             Verdict.ECHO_ONLY,
             f"only our own echo comes back, at {tried} settings",
-            "the adapter hears itself, but nobody answers: is the meter on, are A and B the right "
+            "the adapter echoes, but no meter answers: is the meter on, are A and B the right "
             "way round, and is it the right adapter?",
         )
     if noisy:

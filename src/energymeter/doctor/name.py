@@ -87,8 +87,9 @@ def meant_address(host: str) -> str | None:
     try:
         ipaddress.IPv4Address(host)
     except ValueError:
-        parts = [str(int(part)) for part in host.rstrip(".").split(".")]
+        # Not by int, which refuses to read thousands of digits.
+        parts = [part.lstrip("0") or "0" for part in host.rstrip(".").split(".")]
         plain = ".".join(parts)
-        is_whole = len(parts) == 4 and all(int(part) <= 255 for part in parts)
+        is_whole = len(parts) == 4 and all(len(part) <= 3 and int(part) <= 255 for part in parts)
         return plain if is_whole and plain != host else host
     return None

@@ -152,7 +152,10 @@ def _unreliable(row: Sequence[Exchange], failed: Sequence[Exchange]) -> Step:
     elif any(exchange.is_lost for exchange in failed):
         why = "the connection breaks: let only one program ask, and restart the device or converter"
     elif any(not exchange.is_silent for exchange in failed):
-        why = "answers are spoilt on the way: look at cable, ground, terminators, and at what runs "
+        why = (
+            "answers are corrupted on the way: look at cable, ground, "
+            "terminators, and at what runs "
+        )
         why += "beside it"
     else:
         why = "questions or answers are lost on the way: look at the cable, and let only one "

@@ -78,7 +78,8 @@ async def explain_tls_loss(case: Case, contact: Exchange) -> Step | None:
             Layer.TLS,
             Verdict.TLS_FAILED,
             f"TLS came about, then at the first question: {contact.error}",
-            f"{case.wire.host} agrees on TLS and hangs up at the first question: it wants a "
+            f"{case.wire.host} accepts TLS and closes the connection at "
+            "the first request: it requires a "
             f"certificate of ours; give its file as cert and its key as key, as in "
             f"{case.place}{'&' if '?' in case.place else '?'}cert=FILE&key=FILE",
         )
@@ -103,7 +104,7 @@ async def find_tls(case: Case) -> Step | None:
         Layer.TLS,
         Verdict.TLS_NEEDED,
         "not a word in the clear, but it speaks TLS",
-        f"port {case.wire.port} wants TLS; the issuer's certificate goes into the URL as "
+        f"port {case.wire.port} requires TLS; give the CA certificate in the URL as "
         f"?ca=FILE, ours, if it wants one, as cert=FILE and key=FILE",
         case.command(wire=wire),
     )

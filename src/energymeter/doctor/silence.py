@@ -58,7 +58,7 @@ async def explain_silence(case: Case, contact: Exchange) -> Step:
             Layer.FRAMING,
             Verdict.GARBLED,
             f"what comes is no answer: {quote(sound.data)}",
-            f"{_who(case)} answers with something that is no Modbus message: is it the right "
+            f"{_who(case)} answers with something that is not Modbus: is it the right "
             f"port, and is the converter set to the meter's baud rate and parity?",
         )
     if contact.is_lost:
@@ -71,7 +71,7 @@ def _hangs_up(case: Case, contact: Exchange) -> Step:
         Layer.PORT,
         Verdict.HANGS_UP,
         f"it hangs up when it is asked, in {_framings(case)} ({contact.loss or contact.error})",
-        f"{_who(case)} hangs up as soon as it is asked anything: it is no Modbus, or the device "
+        f"{_who(case)} closes the connection at the first request: it is not Modbus, or the device "
         f"lets only certain addresses ask; look for a list of allowed clients in its menu",
     )
 

@@ -65,13 +65,13 @@ class Surroundings:
             async with asyncio.timeout(_NAME_S):
                 found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except TimeoutError as error:
-            msg = f"no name server said within {_NAME_S:g} s who {host!r} is"
+            msg = f"no name server resolved {host!r} within {_NAME_S:g} s"
             raise NoNameServerError(msg) from error
         except (socket.gaierror, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-                msg = f"no name server can be asked who {host!r} is"
+                msg = f"no name server is available to resolve {host!r}"
                 raise NoNameServerError(msg) from error
-            msg = f"nobody knows the name {host!r}"
+            msg = f"the name {host!r} does not resolve"
             raise UnknownHostError(msg) from error
         return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 

@@ -254,7 +254,7 @@ async def _speaks(case: Case, wire: Wire) -> bool:
 def _in_words(doors: dict[int, Door]) -> str:
     open_ports = [str(port) for port, door in doors.items() if door is Door.OPEN]
     if open_ports:
-        return f"open are ports {', '.join(open_ports)}, where nobody speaks Modbus"
+        return f"open are ports {', '.join(open_ports)}, none of which speaks Modbus"
     return f"of {len(doors)} other ports Modbus is often found at none is open"
 
 

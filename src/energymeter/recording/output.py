@@ -61,5 +61,5 @@ class Output:
             self._failure = self._failure or error
         if self._failure is not None:
             why = self._failure.strerror or self._failure
-            msg = f"{self.path} is not whole, writing it failed: {why}"
+            msg = f"{self.path} is incomplete, writing failed: {why}"
             raise MeterError(msg) from self._failure

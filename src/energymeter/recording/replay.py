@@ -69,7 +69,7 @@ class Replay:
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not exchanges:
-            msg = "nobody asks anything in the recording, there is nothing to replay"
+            msg = "the recording contains no requests, there is nothing to replay"
             raise ConfigError(msg)
         self.speed = speed
         self.recorded = 0
