@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +61,17 @@ def test_rating_narrows_currents_and_powers_and_nothing_else() -> None:
 def test_rating_that_makes_no_sense_is_refused(current_a: float) -> None:
     with pytest.raises(ConfigError):
         Rating(current_a)
+
+
+@pytest.mark.parametrize("name", ["active_power_total", "something_else"])
+def test_whole_numbers_that_are_read_as_floats_are_no_measurements(name: str) -> None:
+    points = profile_of({"name": name, "address": 0, "type": "float32"}).points
+    limits = limits_of(points)
+    for value in (0.0, -0.0, 1e-9, -230.1):
+        assert outside([value], limits, points) == {}
+    (held,) = struct.unpack(">f", (12_345_678).to_bytes(4, "big"))
+    for value in (held, -held):
+        assert "is not a measurement" in outside([value], limits, points)[0]
 
 
 def test_texts_bits_and_letters_have_no_range() -> None:

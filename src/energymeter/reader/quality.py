@@ -17,6 +17,9 @@ __all__ = ["Limit", "Rating", "limits_of", "outside"]
 _OVERLOAD: Final = 1.5
 """Times the rated current that is still believed: meters stand short overloads."""
 
+_TINY: Final = 1e-30
+"""Whole numbers that are read as floats are nearer to zero than this, in any unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rating:
@@ -58,17 +61,20 @@ class Limit(NamedTuple):
     place: int
     low: float
     high: float
+    tiny: float = 0.0
+    """What is nearer to zero, and not zero, is no measurement but other bits read as a float."""
 
 
 def limits_of(points: Sequence[Point], rating: Rating | None = None) -> tuple[Limit, ...]:
-    """The ranges of those points that have one, both ends included."""
+    """The ranges of those points that have one, both ends included; floats have one always."""
     limits = []
     for place, point in enumerate(points):
         if point.type in (DataType.STRING, DataType.BOOL) or point.encoding is Encoding.ASCII_FLOAT:
             continue
         low, high = _range_of(point, rating)
-        if low > -inf or high < inf:
-            limits.append(Limit(place, low, high))
+        tiny = _TINY if point.type.is_float else 0.0
+        if low > -inf or high < inf or tiny:
+            limits.append(Limit(place, low, high, tiny))
     return tuple(limits)
 
 
@@ -77,13 +83,17 @@ def outside(
 ) -> Mapping[int, str]:
     """Places and reasons of the values that cannot be true."""
     found = {}
-    for place, low, high in limits:
+    for place, low, high, tiny in limits:
         value = values[place]
-        if value is not None and not low <= value <= high:  # type: ignore[operator]
+        if value is None:
+            continue
+        if not low <= value <= high:  # type: ignore[operator]
             unit = points[place].unit
             found[place] = f"{value:.6g} {unit} is not in {low:.6g} to {high:.6g} {unit}".replace(
                 "  ", " "
             ).rstrip()
+        elif -tiny < value < tiny and value:  # type: ignore[operator]
+            found[place] = f"{value:.6g} is not a measurement: check profile, type and byte order"
     return found
 
 
