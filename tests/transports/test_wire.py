@@ -115,7 +115,7 @@ BAD = [
     ("tcp://meter:http", "the port is 'http', use a number from 1 to 65535"),
     ("tcp://meter:70000", "port 70000 is out of range"),
     ("tcp://:70000", "port 70000 is out of range"),
-    ("tcp://me ter", "has no host name"),
+    ("tcp://me ter", "has a space or a slash"),
     ("tcp://meter:502/1", "only ?options may follow the port, leave out /1"),
     ("tcp://[::1", "is not [IPV6]:PORT"),
     ("tcp://a:b:c", "is neither HOST:PORT nor an IPv6 address"),

@@ -145,7 +145,7 @@ def check_host(host: str) -> None:
     if not host:
         msg = "the host is empty, give a name or an IP address"
         raise EndpointError(msg)
-    if any(character.isspace() or character == "/" for character in host):
+    if any(character in " \t\r\n/" for character in host):
         msg = f"host {host!r} has a space or a slash, write HOST or HOST:PORT"
         raise EndpointError(msg)
 
