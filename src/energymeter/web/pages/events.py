@@ -70,7 +70,7 @@ class EventsPage(FramedPage):
             class_="em-card",
         )
 
-    def refresh(self) -> None:
+    def refresh(self) -> Iterable[None]:
         """See `FramedPage.refresh`."""
         new = self._wanted(self.desk.events.newest(_MOST, after=self._last))
         if new and not self._has_any:
@@ -78,6 +78,7 @@ class EventsPage(FramedPage):
         elif new:
             self.slots.in_front("events", event_rows(reversed(new), self.desk.clock.now()))
         self._see_last()
+        return ()
 
     def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         """See `Page.act`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -193,17 +194,18 @@ class FramedPage:
         self._frame.renew(self.slots)
         self.slots.html(MAIN, self.content())
 
-    def renew(self) -> None:
+    def renew(self) -> Iterator[None]:
         """See `Page.renew`."""
         self._frame.renew(self.slots)
-        self.refresh()
+        yield from self.refresh()
 
     def content(self) -> Markup:
         """What it shows at first."""
         raise NotImplementedError
 
-    def refresh(self) -> None:
-        """Show what changed since."""
+    def refresh(self) -> Iterable[None]:
+        """Show what changed since, in steps if it takes longer than a millisecond."""
+        return ()
 
     def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         """See `Page.act`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -81,11 +82,11 @@ class LinkPage(FramedPage):
         self._listen()
         return join(parts)
 
-    def refresh(self) -> None:
+    def refresh(self) -> Iterable[None]:
         """See `FramedPage.refresh`."""
         state = self._state
         if state is None:
-            return
+            return ()
         if self._units.keys() != self._shown(state).keys():
             for key in self._units.values():
                 self.slots.forgotten(f"{key}.")
@@ -96,6 +97,7 @@ class LinkPage(FramedPage):
             lines = self._trace.lines()
             if lines:
                 self.slots.in_front("trace", lines)
+        return ()
 
     def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         """See `Page.act`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -103,12 +104,13 @@ class LinksPage(FramedPage):
             class_="em-card",
         )
 
-    def refresh(self) -> None:
+    def refresh(self) -> Iterable[None]:
         """See `FramedPage.refresh`."""
         if any(name not in self.desk.snapshot.links for name in self._rows.values()):
             self._fill()
         for key, name in self._rows.items():
             self._renew(key, self.desk.snapshot.links[name])
+        return ()
 
     def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         """See `Page.act`."""

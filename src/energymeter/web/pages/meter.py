@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -94,11 +95,11 @@ class MeterPage(FramedPage):
         self._renew_head(state)
         return join(parts)
 
-    def refresh(self) -> None:
+    def refresh(self) -> Iterable[None]:
         """See `FramedPage.refresh`."""
         state = self._state
         if state is None or self._below is None:
-            return
+            return ()
         if state.info is not self._info:
             # The site file changed: its values may be others.
             for begin in ("h.", "c.", "phases"):
@@ -109,6 +110,7 @@ class MeterPage(FramedPage):
         self._values.renew(state, self.desk.clock.now())
         self._chart.renew()
         self._renew_events()
+        return ()
 
     def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         """See `Page.act`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from nicegui import Client
@@ -73,7 +73,7 @@ class OverviewPage(FramedPage):
             ]
         )
 
-    def refresh(self) -> None:
+    def refresh(self) -> Iterable[None]:
         """See `FramedPage.refresh`."""
         self._renew_tiles()
         self._seconds += 1
@@ -86,9 +86,9 @@ class OverviewPage(FramedPage):
                 self._seconds + _LOOK_AGAIN + len(self.desk.snapshot.meters) // _MORE_METERS
             )
         if self._shown() == before:
-            self._rows.renew()
-        else:
-            self._fill()
+            return self._rows.renew()
+        self._fill()
+        return ()
 
     def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         """See `Page.act`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from nicegui import Client, background_tasks
@@ -22,8 +22,11 @@ class Page(Protocol):
         """The browser is there: fill the boards."""
         ...
 
-    def renew(self) -> None:
-        """A second passed: see what changed. Only called while somebody can see it."""
+    def renew(self) -> Iterator[None]:
+        """A second passed: see what changed, in steps between which polls have their turn.
+
+        Only called while somebody can see it.
+        """
         ...
 
     def act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
@@ -57,6 +60,7 @@ class Viewer:
         self._is_seen = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._alarm: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Task[None] | None = None
         # Nothing runs for a page whose browser never opens its socket.
         client.on_connect(self._connected)
         client.on_disconnect(self._look)
@@ -87,8 +91,12 @@ class Viewer:
             for board in self.boards:
                 board.send()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that takes longer; it ends with the viewer, and what it changed is sent."""
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Do something that takes longer; it ends with the viewer, and what it changed is sent.
+
+        Returns:
+            The task; None: the viewer has gone.
+        """
 
         async def do() -> None:
             await work
@@ -96,10 +104,11 @@ class Viewer:
 
         if self._client is None:
             work.close()
-            return
-        task = background_tasks.create(do(), name="page")
+            return None
+        task: asyncio.Task[None] = background_tasks.create(do(), name="page")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _act(self, what: str, arg: Any) -> None:  # noqa: ANN401 - whatever a browser sends
         if self._has_begun and self._page is not None:
@@ -120,9 +129,9 @@ class Viewer:
 
     def _renew(self) -> None:
         self._renew_later()
-        if self.is_watching and self._page is not None:
-            self._page.renew()
-            self.send()
+        is_done = self._renewing is None or self._renewing.done()
+        if self.is_watching and self._page is not None and is_done:
+            self._renewing = self.start(_in_turns(self._page.renew()))
 
     def _look(self) -> None:
         is_seen = self.is_watching
@@ -147,3 +156,8 @@ class Viewer:
             client.connect_handlers.clear()
             client.disconnect_handlers.clear()
             client.delete_handlers.clear()
+
+
+async def _in_turns(steps: Iterator[None]) -> None:
+    for _ in steps:
+        await asyncio.sleep(0)
