@@ -36,7 +36,7 @@ This page is the `--help` output of every command.
 | exit code | meaning |
 |---|---|
 | 0 | success; for `read`: every value was read |
-| 1 | the meter or the wire failed, in whole or in part; for `frame`: the frame is faulty; the output cannot be written |
+| 1 | the meter or the wire failed, at least in part; the output cannot be written; a bad `frame` |
 | 2 | wrong usage: an option, a file, a profile, a port, a host name that does not resolve |
 | 3 | for `status` and `top`: the service cannot be reached |
 | 130 | stopped with Ctrl-C before the command was done |
