@@ -10,11 +10,12 @@ from datetime import datetime
 from heapq import nsmallest
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
 from energymeter._version import __version__
 from energymeter.service.events import EventStream
-from energymeter.service.snapshot import LinkState, MeterState, SinkState, Snapshot
+from energymeter.service.snapshot import LinkState, MeterState, Snapshot
+from energymeter.web.api.answers import Answer
+from energymeter.web.api.service_answers import EventItem, SinkItem, StoreAnswer
+from energymeter.web.api.told import event_item, sink_item, store_answer
 from energymeter.web.verdict import State, Verdict, count_meters
 
 __all__ = ["Health", "Status", "health_of", "status_of"]
@@ -22,11 +23,7 @@ __all__ = ["Health", "Status", "health_of", "status_of"]
 _MOST_EVENTS: Final = 20
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-
-class Meters(_Answer):
+class Meters(Answer):
     """How many meters there are."""
 
     total: int
@@ -42,54 +39,7 @@ class Meters(_Answer):
     """They were not asked yet."""
 
 
-class SinkStatus(_Answer):
-    """A sink; what is counted are polls, since the service started."""
-
-    name: str
-    """What the site file calls it."""
-
-    type: str
-    """Such as `mqtt`."""
-
-    sent: int
-    """Those it has."""
-
-    waiting: int
-    """Those that are to be sent still."""
-
-    dropped: int
-    """Those that were lost."""
-
-    fault: str
-    """Why it cannot send now; empty: it can."""
-
-    fault_since: datetime | None
-    """Since when it cannot; null: it can."""
-
-
-class StoreStatus(_Answer):
-    """The store; what is counted are polls, since the service started."""
-
-    place: str
-    """Where it is."""
-
-    stored: int
-    """Those it has."""
-
-    waiting: int
-    """Those that are in memory only."""
-
-    dropped: int
-    """Those that were lost."""
-
-    fault: str
-    """Why it takes nothing now; empty: it does."""
-
-    fault_since: datetime | None
-    """Since when it takes nothing; null: it does."""
-
-
-class Health(_Answer):
+class Health(Answer):
     """Whether the service works."""
 
     state: State
@@ -113,14 +63,14 @@ class Health(_Answer):
     meters: Meters
     """How many meters there are, and answer."""
 
-    store: StoreStatus | None
+    store: StoreAnswer | None
     """null: nothing is kept."""
 
-    sinks: tuple[SinkStatus, ...]
+    sinks: tuple[SinkItem, ...]
     """How each sink is doing."""
 
 
-class SilentMeter(_Answer):
+class SilentMeter(Answer):
     """A meter that does not answer."""
 
     name: str
@@ -142,7 +92,7 @@ class SilentMeter(_Answer):
     """Why, a sentence."""
 
 
-class LinkStatus(_Answer):
+class LinkStatus(Answer):
     """A link; requests are counted since it exists."""
 
     name: str
@@ -185,28 +135,6 @@ class LinkStatus(_Answer):
     """Since when it is not; null: it is."""
 
 
-class EventStatus(_Answer):
-    """Something that happened."""
-
-    number: int
-    """Counts up from 1 since the service started."""
-
-    time: datetime
-    """When it was."""
-
-    level: str
-    """`info`, `warning` or `error`."""
-
-    topic: str
-    """What it is about."""
-
-    name: str
-    """Which link, meter or sink; empty where there is only one."""
-
-    text: str
-    """One sentence for people."""
-
-
 class Status(Health):
     """Everything `energymeter status` shows."""
 
@@ -231,7 +159,7 @@ class Status(Health):
     links: tuple[LinkStatus, ...]
     """Those in trouble first."""
 
-    events: tuple[EventStatus, ...]
+    events: tuple[EventItem, ...]
     """The newest, oldest first."""
 
 
@@ -246,17 +174,8 @@ def health_of(snapshot: Snapshot, verdict: Verdict, now: datetime) -> Health:
         started=snapshot.started,
         uptime_s=max(0.0, (now - snapshot.started).total_seconds()),
         meters=Meters(**count_meters(snapshot)._asdict()),
-        store=StoreStatus(
-            place=store.place,
-            stored=store.stored,
-            waiting=store.waiting,
-            dropped=store.dropped,
-            fault=store.fault,
-            fault_since=store.fault_since,
-        )
-        if store.place
-        else None,
-        sinks=tuple(_sink(sink) for sink in snapshot.sinks.values()),
+        store=StoreAnswer(**store_answer(store)) if store.place else None,
+        sinks=tuple(SinkItem(**sink_item(sink)) for sink in snapshot.sinks.values()),
     )
 
 
@@ -290,19 +209,7 @@ def status_of(
         silent=tuple(_silent(state, names) for state in silent[:most]),
         links_total=len(snapshot.links),
         links=tuple(_links(list(snapshot.links.values()), most)),
-        events=tuple(EventStatus(**event._asdict()) for event in events.newest(_MOST_EVENTS)),
-    )
-
-
-def _sink(sink: SinkState) -> SinkStatus:
-    return SinkStatus(
-        name=sink.name,
-        type=sink.type,
-        sent=sink.sent,
-        waiting=sink.waiting,
-        dropped=sink.dropped,
-        fault=sink.fault,
-        fault_since=sink.fault_since,
+        events=tuple(EventItem(**event_item(event)) for event in events.newest(_MOST_EVENTS)),
     )
 
 
