@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
-__all__ = ["new_event_loop", "run", "spare_collector"]
+__all__ = ["new_event_loop", "run", "spare_collector", "stop_signal"]
 
 Result = TypeVar("Result")
 
@@ -26,6 +28,18 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run `main` to its end in a new loop, as `asyncio.run` does."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
+
+
+def stop_signal() -> asyncio.Event:
+    """Set once somebody wants the program to end: SIGTERM, or SIGINT.
+
+    SIGINT too: a shell starts its background jobs with Ctrl-C ignored.
+    """
+    stop = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows has no such handlers
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def spare_collector() -> None:

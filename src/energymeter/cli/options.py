@@ -25,6 +25,7 @@ __all__ = [
     "Target",
     "find_profile",
     "meter_options",
+    "place_options",
     "profile_library",
     "profile_path_option",
     "reading_options",
@@ -124,6 +125,21 @@ def meter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         shell_complete=profile_names,
         help="A meter profile, such as pm8000 or electric, or its file; see profile list. "
         "When reading, sunspec uses the models the device itself lists.",
+    )(command)
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--port` and `--address`: where a command listens."""
+    command = click.option(
+        "-a", "--address", default="127.0.0.1", show_default=True, help="Address to listen on."
+    )(command)
+    return click.option(
+        "-p",
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=5020,
+        show_default=True,
+        help="TCP port; 0 lets the system choose.",
     )(command)
 
 

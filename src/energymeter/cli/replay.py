@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,10 +10,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from energymeter.cli.options import NumberRange
+from energymeter.cli.options import NumberRange, place_options
 from energymeter.clock import ManualClock
 from energymeter.errors import ConfigError
-from energymeter.eventloop import run
+from energymeter.eventloop import run, stop_signal
 from energymeter.recording import PcapWriter, Tracer
 from energymeter.recording.replay import Replay, ReplayDelivery, ReplayHandler
 from energymeter.recording.trace import play
@@ -30,17 +27,7 @@ __all__ = ["command"]
 
 @click.command("replay")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "-p",
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=5020,
-    show_default=True,
-    help="TCP port; 0 lets the system choose.",
-)
-@click.option(
-    "-a", "--address", default="127.0.0.1", show_default=True, help="Address to listen on."
-)
+@place_options
 @click.option(
     "--listen",
     metavar="URL",
@@ -121,11 +108,7 @@ def _wires(options: Mapping[str, Any]) -> list[Wire]:
 
 
 async def _serve(replay: Replay, file: Path, wires: list[Wire]) -> int:
-    stop = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-        # SIGINT too: a shell starts its background jobs with Ctrl-C ignored.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signal()
     async with AsyncExitStack() as stack:
         for wire in wires:
             silence_s = 0.0 if wire.path is None else wire.pacing.silence_s

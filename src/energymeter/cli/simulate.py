@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import secrets
-import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from energymeter.cli.options import PositiveFloat, find_profile, meter_options
+from energymeter.cli.options import PositiveFloat, find_profile, meter_options, place_options
 from energymeter.errors import ConfigError
-from energymeter.eventloop import run
+from energymeter.eventloop import run, stop_signal
 from energymeter.profiles import Profile
 from energymeter.simulator import (
     Manners,
@@ -80,17 +78,7 @@ class _Plan:
     multiple=True,
     help="A meter on a mixed bus, such as 3=sdm630 or 4-9=sdm120; may be repeated.",
 )
-@click.option(
-    "-p",
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=5020,
-    show_default=True,
-    help="TCP port; 0 lets the system choose.",
-)
-@click.option(
-    "-a", "--address", default="127.0.0.1", show_default=True, help="Address to listen on."
-)
+@place_options
 @click.option(
     "--listen",
     metavar="URL",
@@ -285,11 +273,7 @@ def _duration(text: str) -> float:
 
 
 async def _serve(plan: _Plan) -> int:
-    stop = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-        # SIGINT too: a shell starts its background jobs with Ctrl-C ignored.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_signal()
     place = plan.place
     timeline = None
     async with AsyncExitStack() as stack:
