@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator
 
@@ -12,6 +13,20 @@ import pytest
 def _memory_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What programs under test remember of meters stays out of the user's folder."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture
+def logging_as_it_was() -> Generator[None]:
+    """What a service under test does to the logging of its process is undone."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    logging.captureWarnings(capture=False)
+    for name in ("uvicorn", "httpx", "aiomqtt", "asyncio"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.getLogger("uvicorn.access").disabled = False
 
 
 AnyReport = pytest.TestReport | pytest.CollectReport

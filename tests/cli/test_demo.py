@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import re
 import select
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +30,8 @@ from energymeter.daemon import daemon as daemon_module
 from energymeter.site import load_site
 from energymeter.store import SqliteStore
 from energymeter.values.quantities import base_of
+
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 GATEWAY = {meter.name for meter in METERS if meter.link == "gateway"}
 SECONDS = 8.0
@@ -50,17 +50,6 @@ class Shown:
     """The meters that a service with a copy of its site file has read meanwhile."""
     outcome: Outcome
     took_s: float
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    logging.captureWarnings(capture=False)
-    logging.getLogger("uvicorn.access").disabled = False
 
 
 @pytest.fixture(scope="module")

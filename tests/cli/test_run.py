@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import signal
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +15,8 @@ from tests.cli.programs import Program, call, line_of, start
 
 from energymeter.daemon.lock import StateLock
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+
 METER = """
 [[meter]]
 name = "m1"
@@ -24,17 +24,6 @@ url = "tcp://{address}"
 profile = "electric"
 interval = "100ms"
 """
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    logging.captureWarnings(capture=False)
-    logging.getLogger("uvicorn.access").disabled = False
 
 
 @pytest.fixture

@@ -18,18 +18,7 @@ from energymeter.clock import ManualClock
 from energymeter.daemon.logs import set_up
 from energymeter.service.events import EventStream, Level, Topic
 
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    logging.captureWarnings(capture=False)
-    for name in ("uvicorn", "httpx", "aiomqtt", "asyncio"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.getLogger("uvicorn.access").disabled = False
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 def say(level: Level = Level.WARNING, text: str = "connection refused") -> None:
