@@ -124,7 +124,8 @@ def memory_folder() -> Path:
     return home / "energymeter" / "meters"
 
 
-_UNUSABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError)
+_UNUSABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What a file brings that is broken, or is something else."""
 
 
 class FileMemory:
@@ -155,7 +156,7 @@ class FileMemory:
             return _from_document(document)
         except FileNotFoundError:
             return None
-        except (*_UNUSABLE, RecursionError) as error:
+        except _UNUSABLE as error:
             _log.warning("%s cannot be used, learning starts over: %s", self.path, error)
             return None
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -144,7 +145,8 @@ class ImageMaker:
             readable = (*readable, *identity_stretches(self.profile))
         for first, end in joined([*readable, *((point.address, point.end) for point in points)]):
             inside = sorted(
-                (p for p in points if first <= p.address and p.end <= end), key=_address
+                (p for p in points if first <= p.address and p.end <= end),
+                key=attrgetter("address"),  # in this order a block is encoded in one call
             )
             fields = [field_of(point, first, self.profile.order_of(point)) for point in inside]
             stretches.append(_Stretch(first, BlockCodec(fields, end - first), tuple(inside)))
@@ -176,12 +178,12 @@ class ImageMaker:
 
     def _states(self, table: Table, states: States) -> Iterator[Sequence[tuple[int, bool]]]:
         bits = self._bits[table]
+        if not any(bits.values()):
+            return repeat([(address, False) for address in bits])
         columns = [
             repeat(False) if source is None else states[source].astype(bool).tolist()
             for source in bits.values()
         ]
-        if all(source is None for source in bits.values()):
-            return repeat([(address, False) for address in bits])
         return ([*zip(bits, row, strict=True)] for row in zip(*columns))  # noqa: B905 - some repeat
 
     def _column(self, point: Point, states: States, size: int) -> Sequence[Raw]:
@@ -266,7 +268,3 @@ def _nearest(exact: NDArray[np.float64], data_type: DataType) -> list[Raw]:
         raise ValueError(msg)
     low, high = data_type.integer_range
     return [min(max(int(raw), low), high) for raw in np.rint(exact).tolist()]
-
-
-def _address(point: Point) -> int:
-    return point.address
