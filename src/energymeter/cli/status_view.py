@@ -78,7 +78,7 @@ def _links(answer: _Answer) -> Iterable[RenderableType]:
         for row in links
     ]
     where = ["where"] if is_named else []
-    names = ("link", *where, "", "meters", "busy", "wanted", "asked", "late", "wrong")
+    names = ("link", *where, "", "meters", "busy", "wanted", "asked", "timeout", "wrong")
     more = answer.get("links_total", 0) - len(rows)
     yield _table("links", names, rows, more, numbers=range(len(names) - 6, len(names)))
 
