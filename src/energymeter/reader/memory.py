@@ -28,6 +28,7 @@ __all__ = [
     "SavedCount",
     "Spacing",
     "memory_folder",
+    "write_whole",
 ]
 
 _log = logging.getLogger(__name__)
@@ -163,15 +164,20 @@ class FileMemory:
     def save(self, knowledge: Knowledge) -> None:
         """See `Memory.save`."""
         document = {"format": _FORMAT, "meter": self._meter, **_as_document(knowledge)}
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(document, indent=1), "utf-8")
-            partial.replace(self.path)
-        except OSError as error:
-            _log.warning("%s cannot be written: %s", self.path, error.strerror)
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        write_whole(self.path, json.dumps(document, indent=1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all; never raises for what the disk does, but tells it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        _log.warning("%s cannot be written: %s", path, error.strerror)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _as_document(knowledge: Knowledge) -> dict[str, Any]:

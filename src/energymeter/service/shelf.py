@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from energymeter.clock import Clock
 from energymeter.reader import FileMemory, Knowledge, Memory
-from energymeter.reader.memory import SavedCount
+from energymeter.reader.memory import SavedCount, write_whole
 from energymeter.service.unbroken import unbroken
 
 __all__ = ["Shelf"]
@@ -133,7 +133,8 @@ class Shelf:
 
     def _save(self, work: Sequence[_Entry], names: Mapping[_Place, str] | None) -> None:
         if names is not None:
-            _save_names(self._folder / _NAMES, names)
+            rows = [[*place, name] for place, name in names.items()]
+            write_whole(self._folder / _NAMES, json.dumps(rows))
         _save_all(work)
 
     def _name(self, place: _Place, meter: str) -> None:
@@ -203,16 +204,6 @@ def _load_names(path: Path) -> dict[_Place, str]:
         }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         _log.warning("%s cannot be used, so counters that moved start over: %s", path, error)
         return {}
-
-
-def _save_names(path: Path, names: Mapping[_Place, str]) -> None:
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps([[*place, name] for place, name in names.items()]), "utf-8")
-        partial.replace(path)
-    except OSError as error:
-        _log.warning("%s cannot be written: %s", path, error.strerror)
