@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.transports.pki import Pki
 from tests.web.site_of import meter_of, snapshot_of
 
 from energymeter.cli import top
+from energymeter.transports import TlsFiles
 
 Capture = pytest.CaptureFixture[str]
 TOKEN = "a-token-nobody-guesses"
@@ -153,17 +155,26 @@ def quits(terminal: Terminal, words: str) -> None:
     assert terminal.end() == 0
 
 
-def test_encryption_is_checked(tmp_path: Path) -> None:
-    pki = Pki(tmp_path)
-    files, folder = pki.sign("here"), Running(tmp_path)
-    folder.write(
+@contextmanager
+def encrypted(folder: Path, files: TlsFiles) -> Iterator[str]:
+    """The URL of a service that shows this certificate; its site file is in the folder."""
+    running = Running(folder)
+    running.write(
         'name = "works"\nstore = false\n[web]\nlisten = "{listen}"\n'
         f'cert = "{files.cert}"\nkey = "{files.key}"\n'
     )
-    folder.start()
+    running.start()
     try:
-        site, url = tmp_path / "site.toml", f"https://127.0.0.1:{folder.port}"
-        eventually(lambda: "/health" in folder.text(), "the service listens")
+        eventually(lambda: "/health" in running.text(), "the service listens")
+        yield f"https://127.0.0.1:{running.port}"
+    finally:
+        running.close()
+
+
+def test_encryption_is_checked(tmp_path: Path) -> None:
+    files = Pki(tmp_path).sign("here")
+    with encrypted(tmp_path, files) as url:
+        site = tmp_path / "site.toml"
         with energymeter_in_terminal("top", "--site", str(site)) as terminal:
             quits(terminal, "works")
         with energymeter_in_terminal("top", url, "--ca", str(files.ca)) as terminal:
@@ -171,21 +182,13 @@ def test_encryption_is_checked(tmp_path: Path) -> None:
         with energymeter_in_terminal("top", url, columns=200) as terminal:
             assert terminal.end() == 3
         assert f"the certificate of {url} is not trusted" in terminal.text
-    finally:
-        folder.close()
 
 
 def test_of_a_site_that_very_certificate_counts(tmp_path: Path) -> None:
     pki = Pki(tmp_path)
-    files, folder = pki.sign("elsewhere", hosts=("meters.example",)), Running(tmp_path)
-    folder.write(
-        'name = "works"\nstore = false\n[web]\nlisten = "{listen}"\n'
-        f'cert = "{files.cert}"\nkey = "{files.key}"\n'
-    )
-    folder.start()
-    try:
-        site, url = tmp_path / "site.toml", f"https://127.0.0.1:{folder.port}"
-        eventually(lambda: "/health" in folder.text(), "the service listens")
+    files = pki.sign("elsewhere", hosts=("meters.example",))
+    with encrypted(tmp_path, files) as url:
+        site = tmp_path / "site.toml"
         with energymeter_in_terminal("top", "--site", str(site)) as terminal:
             quits(terminal, "works")
         # Of a URL the name counts.
@@ -199,8 +202,6 @@ def test_of_a_site_that_very_certificate_counts(tmp_path: Path) -> None:
         with energymeter_in_terminal("top", "--site", str(wrong), columns=200) as terminal:
             assert terminal.end() == 3
         assert "not trusted" in terminal.text
-    finally:
-        folder.close()
 
 
 @pytest.mark.parametrize(
